@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uiommu/dma.h - a device's access to memory through the IOMMU
+ *
+ * A channel is what one engine of a device does DMA with: one thread at a
+ * time per channel, any number of channels.  Accesses run in bursts; unmap
+ * and detach wait for the bursts that are inside, so when they return nothing
+ * uses the old translation.  A burst never spans a callback.
+ */
+#ifndef UIOMMU_DMA_H
+#define UIOMMU_DMA_H
+
+#include <uiommu/iommu.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct uiommu_dma;
+
+/* The access is a translated one: on failure the device asks by a page
+ * request, so no DMA_FAULT event is logged. */
+#define UIOMMU_DMA_ATS (1u << 0)
+
+/**
+ * struct uiommu_dma_error - where and why an access failed
+ * @iova: first byte that wasn't transferred; those before it were
+ * @perm: UIOMMU_READ or UIOMMU_WRITE
+ * @reason: a constant English phrase
+ */
+struct uiommu_dma_error {
+	uint64_t iova;
+	uint32_t perm;
+	const char *reason;
+};
+
+/**
+ * uiommu_dma_open() - make a channel
+ *
+ * Return: 0 and @out, closed by uiommu_dma_close() before @dev is
+ * unregistered; -ENOMEM.
+ */
+UIOMMU_API int uiommu_dma_open(struct uiommu_device *dev, struct uiommu_dma **out);
+UIOMMU_API void uiommu_dma_close(struct uiommu_dma *dma);
+
+/**
+ * uiommu_dma_read() - the device reads memory
+ * @dma: the channel
+ * @pasid: UIOMMU_NO_PASID or a PASID
+ * @iova: I/O virtual address, any alignment
+ * @buf: in this process
+ * @length: bytes, any number; unordered among each other
+ * @flags: UIOMMU_DMA_*
+ * @err: filled on failure; may be NULL
+ *
+ * Return: 0; -ENOENT: not mapped, or nothing attached; -EPERM: no right;
+ * -EFAULT: mapped, but the memory behind it is gone; -EINVAL: wraps.
+ * Any failure but -ENOENT and -EPERM under UIOMMU_DMA_ATS is also an event.
+ */
+UIOMMU_API int uiommu_dma_read(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, void *buf,
+			       size_t length, uint32_t flags, struct uiommu_dma_error *err);
+/** uiommu_dma_write() - the device writes memory; as uiommu_dma_read() */
+UIOMMU_API int uiommu_dma_write(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
+				const void *buf, size_t length, uint32_t flags,
+				struct uiommu_dma_error *err);
+/**
+ * uiommu_dma_store() - one ordered store of 1, 2, 4 or 8 bytes
+ * @iova: naturally aligned (-EINVAL otherwise)
+ *
+ * A single access, after everything the channel wrote before (release): for
+ * the status byte of a completion record.
+ */
+UIOMMU_API int uiommu_dma_store(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
+				uint64_t value, unsigned int size, uint32_t flags,
+				struct uiommu_dma_error *err);
+/** uiommu_dma_load() - one ordered load (acquire); as uiommu_dma_store() */
+UIOMMU_API int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
+			       uint64_t *value, unsigned int size, uint32_t flags,
+			       struct uiommu_dma_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* UIOMMU_DMA_H */

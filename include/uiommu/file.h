@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uiommu/file.h - /dev/iommu and /dev/vfio as objects with file operations
+ *
+ * What a client does to a descriptor, its host (the preloaded shim, or a VMM)
+ * does to a struct uiommu_file: an open file description.  Every call names
+ * the mm that pointers in arguments belong to.
+ */
+#ifndef UIOMMU_FILE_H
+#define UIOMMU_FILE_H
+
+#include <sys/types.h>
+#include <uiommu/mm.h>
+#include <uiommu/uiommu.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * uiommu_open() - open a device node
+ * @path: "/dev/iommu", "/dev/vfio/devices/vfioN", ...
+ * @flags: of open(2); the access mode counts
+ *
+ * Return: the file with one reference, as an ERR_PTR: -ENOENT: no such node
+ * here; -EBUSY, -ENODEV, -ENOMEM as Linux.
+ */
+UIOMMU_API struct uiommu_file *uiommu_open(struct uiommu *ctx, const char *path, int flags);
+UIOMMU_API struct uiommu_file *uiommu_file_get(struct uiommu_file *file);
+/** uiommu_file_put() - the last put is the last close: what it held is undone
+ *  before this returns */
+UIOMMU_API void uiommu_file_put(struct uiommu_file *file);
+
+/** uiommu_file_private() - a word for the host, NULL at first */
+UIOMMU_API void *uiommu_file_private(const struct uiommu_file *file);
+UIOMMU_API void uiommu_file_set_private(struct uiommu_file *file, void *priv);
+/** uiommu_file_path() - the node it was opened by, or "anon_inode:[name]" */
+UIOMMU_API const char *uiommu_file_path(const struct uiommu_file *file);
+/** uiommu_file_rdev() - device number of its node; 0 for anonymous files */
+UIOMMU_API dev_t uiommu_file_rdev(const struct uiommu_file *file);
+
+/* Each returns what the system call would, or a negative errno. */
+UIOMMU_API long uiommu_file_ioctl(struct uiommu_file *file, struct uiommu_mm *mm,
+				  unsigned long request, uint64_t arg);
+UIOMMU_API ssize_t uiommu_file_read(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+				    size_t count);
+UIOMMU_API ssize_t uiommu_file_write(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+				     size_t count);
+UIOMMU_API ssize_t uiommu_file_pread(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+				     size_t count, uint64_t offset);
+UIOMMU_API ssize_t uiommu_file_pwrite(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+				      size_t count, uint64_t offset);
+/** uiommu_file_poll() - POLLIN, POLLOUT, ... of right now */
+UIOMMU_API short uiommu_file_poll(struct uiommu_file *file);
+
+/*
+ * Mappings.  A mapped BAR is reached by calls, which the host makes for
+ * trapped loads and stores; a shared one is a memory descriptor to be mapped.
+ */
+struct uiommu_mapping;
+
+/**
+ * uiommu_file_mmap() - what mmap() of a file gives
+ * @prot: PROT_*
+ * @flags: MAP_*
+ * @offset: in bytes
+ * @length: in bytes, rounded up to pages
+ * @out: holds the file; put by uiommu_mapping_put()
+ *
+ * Return: 0; -EINVAL, -EACCES, -ENODEV as Linux.
+ */
+UIOMMU_API int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset,
+				size_t length, struct uiommu_mapping **out);
+UIOMMU_API struct uiommu_mapping *uiommu_mapping_get(struct uiommu_mapping *mapping);
+UIOMMU_API void uiommu_mapping_put(struct uiommu_mapping *mapping);
+
+/**
+ * uiommu_mapping_read() - a trapped load
+ * @offset: from the start of the mapping, a multiple of @size
+ * @size: 1, 2, 4 or 8
+ *
+ * Return: 0; -EIO: the access must be SIGBUS (memory decoding is off).
+ */
+UIOMMU_API int uiommu_mapping_read(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
+				   unsigned int size);
+UIOMMU_API int uiommu_mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
+				    unsigned int size);
+
+/* ---- the tree that clients see ---- */
+
+/**
+ * uiommu_tree_write() - materialise /sys and /dev for the devices of an instance
+ * @dirfd: an empty directory
+ * @errbuf: on failure one sentence that says what to do
+ *
+ * Writes "root/" (sys/... and dev/..., with links to the host's real entries in
+ * folders that both have) and "manifest" (docs/architecture.md has its format).
+ *
+ * Return: 0 or a negative errno.
+ */
+UIOMMU_API int uiommu_tree_write(struct uiommu *ctx, int dirfd, char *errbuf, size_t errlen);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* UIOMMU_FILE_H */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * base/file.h - open file descriptions and device nodes, from the inside
+ *
+ * A struct uiommu_file is embedded by the room whose node it is.  Nodes are
+ * (path, device number, open function); rooms register them when they or their
+ * devices appear.
+ */
+#ifndef UI_BASE_FILE_H
+#define UI_BASE_FILE_H
+
+#include <uiommu/file.h>
+#include <urcu/list.h>
+
+#include "base/sync.h"
+
+struct ui_file_ops {
+	const char *name;
+	long (*ioctl)(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
+		      uint64_t arg);
+	ssize_t (*read)(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf, size_t count);
+	ssize_t (*write)(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+			 size_t count);
+	ssize_t (*pread)(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf, size_t count,
+			 uint64_t offset);
+	ssize_t (*pwrite)(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+			  size_t count, uint64_t offset);
+	short (*poll)(struct uiommu_file *file);
+	int (*mmap)(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
+		    struct uiommu_mapping **out);
+	/* After the last put; frees the structure that embeds the file. */
+	void (*release)(struct uiommu_file *file);
+};
+
+/*
+ * Refs: the host's table (one per open file description), each ioctl under
+ *	way, each mapping, each object that depends on it.
+ *  ctx, ops, path, rdev, flags	immutable
+ *  refs			atomic
+ *  priv			the host's
+ */
+struct uiommu_file {
+	struct uiommu *ctx;
+	const struct ui_file_ops *ops;
+	char *path;
+	dev_t rdev;
+	int flags;
+	int64_t refs;
+	void *priv;
+};
+
+/* One reference, the caller's.  -ENOMEM. */
+int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_file_ops *ops,
+		 const char *path, dev_t rdev, int flags);
+/* From ops->release, before the memory goes. */
+void ui_file_fini(struct uiommu_file *file);
+
+struct ui_mapping_ops {
+	int (*read)(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
+		    unsigned int size);
+	int (*write)(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
+		     unsigned int size);
+	void (*release)(struct uiommu_mapping *mapping);
+};
+
+/* Embedded; holds a reference on its file.  All but refs immutable. */
+struct uiommu_mapping {
+	const struct ui_mapping_ops *ops;
+	struct uiommu_file *file;
+	int64_t refs;
+};
+
+/*
+ * Nodes.  A node's open function gets its priv and returns a file or ERR_PTR.
+ *  all fields immutable but node: ctx->nodes_lock
+ */
+struct ui_node {
+	const char *path; /* "/dev/vfio/devices/vfio0", owned by the registrant */
+	dev_t rdev;
+	struct uiommu_file *(*open)(struct uiommu *ctx, const struct ui_node *node, int flags);
+	void *priv;
+	struct cds_list_head node;
+};
+
+void ui_node_add(struct uiommu *ctx, struct ui_node *node);
+void ui_node_del(struct uiommu *ctx, struct ui_node *node);
+
+/* Descriptors that clients name, through the host's operations. */
+struct uiommu_file *ui_host_fget(struct uiommu *ctx, struct uiommu_mm *mm, int fd);
+int ui_host_install(struct uiommu *ctx, struct uiommu_mm *mm, struct uiommu_file *file,
+		    bool cloexec);
+void ui_host_uninstall(struct uiommu *ctx, struct uiommu_mm *mm, int fd);
+void ui_host_readable(struct uiommu_file *file, bool readable);
+
+/* Whole copies or -EFAULT, for arguments of ioctls. */
+int ui_copy_from_user(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length);
+int ui_copy_to_user(struct uiommu_mm *mm, uint64_t dst, const void *src, size_t length);
+
+#endif /* UI_BASE_FILE_H */

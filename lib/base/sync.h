@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * base/sync.h - every lock, atomic and wait of the library
+ *
+ * The rooms that are race-prone (core, iopf, iopt's invalidation, the bond)
+ * synchronise through this header and nothing else.  Compiled for the schedule
+ * explorer (UIOMMU_EXPLORE) the same code runs on coroutines: each operation
+ * here becomes a point where another thread may be scheduled, and freed memory
+ * is poisoned.  The explorer is sequentially consistent; where an order weaker
+ * than that matters, the comment at the operation says which one pairs with it.
+ *
+ * Atomics are plain 64-bit and 32-bit words accessed by the functions below
+ * only, so that a debugger and the explorer can read them.
+ */
+#ifndef UI_BASE_SYNC_H
+#define UI_BASE_SYNC_H
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#ifdef UIOMMU_EXPLORE
+#include "explore/hooks.h" /* the same names, on coroutines */
+#else
+
+/* ---- atomics ---- */
+
+#define ui_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define ui_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define ui_load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define ui_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define ui_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* Full barriers: nothing before or after moves across. */
+#define ui_xchg(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define ui_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define ui_fetch_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+/* *old is updated to what was found when it fails. */
+#define ui_cmpxchg(p, old, v)                                                                      \
+	__atomic_compare_exchange_n((p), (old), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+/* Between two tries of a loop that waits for another thread's store. */
+static inline void ui_spin_pause(unsigned int tries)
+{
+	if (tries < 64)
+		__builtin_ia32_pause();
+	else
+		sched_yield();
+}
+
+/* ---- mutexes ---- */
+
+/*
+ * A mutex knows its owner in debug builds, so "caller holds X" is asserted.
+ */
+struct ui_mutex {
+	pthread_mutex_t lock;
+#ifndef NDEBUG
+	pthread_t owner;
+	bool held;
+#endif
+};
+
+struct ui_cond {
+	pthread_cond_t cond;
+};
+
+static inline void ui_mutex_init(struct ui_mutex *m)
+{
+	pthread_mutex_init(&m->lock, NULL);
+#ifndef NDEBUG
+	m->held = false;
+#endif
+}
+
+static inline void ui_mutex_destroy(struct ui_mutex *m)
+{
+	pthread_mutex_destroy(&m->lock);
+}
+
+static inline void ui_mutex_lock(struct ui_mutex *m)
+{
+	pthread_mutex_lock(&m->lock);
+#ifndef NDEBUG
+	m->owner = pthread_self();
+	m->held = true;
+#endif
+}
+
+static inline void ui_mutex_unlock(struct ui_mutex *m)
+{
+#ifndef NDEBUG
+	assert(m->held && pthread_equal(m->owner, pthread_self()));
+	m->held = false;
+#endif
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Only the holder may ask. */
+static inline void ui_mutex_assert_held(const struct ui_mutex *m)
+{
+#ifndef NDEBUG
+	assert(m->held && pthread_equal(m->owner, pthread_self()));
+#else
+	(void)m;
+#endif
+}
+
+static inline void ui_cond_init(struct ui_cond *c)
+{
+	pthread_cond_init(&c->cond, NULL);
+}
+
+static inline void ui_cond_destroy(struct ui_cond *c)
+{
+	pthread_cond_destroy(&c->cond);
+}
+
+static inline void ui_cond_wait(struct ui_cond *c, struct ui_mutex *m)
+{
+#ifndef NDEBUG
+	m->held = false;
+#endif
+	pthread_cond_wait(&c->cond, &m->lock);
+#ifndef NDEBUG
+	m->owner = pthread_self();
+	m->held = true;
+#endif
+}
+
+static inline void ui_cond_broadcast(struct ui_cond *c)
+{
+	pthread_cond_broadcast(&c->cond);
+}
+
+/* ---- memory of shared objects ---- */
+
+/* The explorer poisons and keeps what ui_free() gets; tests make each fail. */
+#ifdef UIOMMU_TEST_ALLOC
+void *ui_zalloc(size_t size);
+void ui_free(void *ptr);
+#else
+static inline void *ui_zalloc(size_t size)
+{
+	return calloc(1, size);
+}
+
+static inline void ui_free(void *ptr)
+{
+	free(ptr);
+}
+#endif
+
+#endif /* !UIOMMU_EXPLORE */
+
+#define ui_container_of(ptr, type, member)                                                         \
+	((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
+
+#endif /* UI_BASE_SYNC_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iommufd/iommufd.h - what vfio needs of iommufd (the kernel's linux/iommufd.h)
+ */
+#ifndef UI_IOMMUFD_IOMMUFD_H
+#define UI_IOMMUFD_IOMMUFD_H
+
+#include <uiommu/file.h>
+#include <uiommu/iommu.h>
+
+struct iommufd_ctx;
+struct iommufd_device;
+
+/* Registers /dev/iommu.  -ENOMEM. */
+int iommufd_init(struct uiommu *ctx);
+void iommufd_exit(struct uiommu *ctx);
+
+/*
+ * The context behind an open /dev/iommu; NULL: that file is something else.
+ * Takes a reference (of the context: it outlives the descriptor while devices
+ * are bound), put by iommufd_ctx_put().
+ */
+struct iommufd_ctx *iommufd_ctx_from_file(struct uiommu_file *file);
+void iommufd_ctx_put(struct iommufd_ctx *ictx);
+
+/*
+ * The bound device holds the context.  Return: ERR_PTR -EBUSY: bound already
+ * elsewhere; -ENOMEM.  *id is its object ID.
+ */
+struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiommu_device *dev,
+					   uint32_t *id);
+/* Detached before. */
+void iommufd_device_unbind(struct iommufd_device *idev);
+
+/*
+ * *pt_id names an IOAS or a hwpt; becomes the ID of the hwpt.
+ * attach: the slot is empty (-EBUSY); replace: it is not (-EINVAL).
+ */
+int iommufd_device_attach(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
+int iommufd_device_replace(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
+/* Detach of nothing is silent. */
+void iommufd_device_detach(struct iommufd_device *idev, uint32_t pasid);
+uint32_t iommufd_device_to_id(const struct iommufd_device *idev);
+
+#endif /* UI_IOMMUFD_IOMMUFD_H */
