@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/signals.h - what the client believes about SIGSEGV and SIGBUS
+ *
+ * Both must reach us: a blocked one turns an MMIO trap into the death of the
+ * process.  So inside `uiommu run` no thread ever blocks them for real, and from
+ * trap_init() on their handlers are ours.  The client reads back what it set.
+ */
+#ifndef SHIM_SIGNALS_H
+#define SHIM_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+/*
+ * From the shim's constructor, before any thread: resolves the real functions
+ * and, if @active, begins to filter masks.  Without it every wrapper passes
+ * straight through.
+ */
+void signals_init(bool active);
+
+/*
+ * From trap_init(): the dispositions of SIGSEGV and SIGBUS found now become
+ * the client's, and @handler takes their place.
+ */
+void signals_take_over(void (*handler)(int, siginfo_t *, void *));
+
+/*
+ * Passes a signal on as the kernel would have: to the client's handler (which
+ * may never return), or to the default action.  To be called at the end of the
+ * handler, on the stack that it began on, with errno as the client left it.
+ * @fault: made by an instruction (of the kernel's making), not sent by somebody
+ */
+void signals_forward(int sig, siginfo_t *info, void *ucontext, bool fault);
+
+/*
+ * Calls of our own that must not see virtual masks.  Blocks every asynchronous
+ * signal of this thread; SIGSEGV and SIGBUS stay deliverable.
+ */
+void signals_block(sigset_t *old);
+void signals_unblock(const sigset_t *old);
+
+#endif /* SHIM_SIGNALS_H */
