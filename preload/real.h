@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/real.h - the functions behind the names that the shim takes over
+ *
+ * real_open and its kin are pointers to the next definition after ours: libc's, or
+ * a sanitizer's.  They resolve themselves at the first call; while that is under
+ * way (dlsym may allocate, and an allocator may map) those with a system call of
+ * their own use it.  They behave as the libc functions do, errno included.
+ *
+ * shim_inside counts how deep this thread is inside the shim or the engine.  While
+ * it isn't 0 every name that we export passes straight through to the real one, so
+ * the library's own calls of open, mmap, ... never come back to it.
+ */
+#ifndef SHIM_REAL_H
+#define SHIM_REAL_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define SHIM_TLS __thread __attribute__((tls_model("initial-exec")))
+#define SHIM_EXPORT __attribute__((visibility("default")))
+#define shim_likely(x) __builtin_expect(!!(x), 1)
+#define shim_unlikely(x) __builtin_expect(!!(x), 0)
+
+extern SHIM_TLS int shim_inside;
+/* This thread runs as a vfork() child, in its parent's memory: nothing may be changed. */
+extern SHIM_TLS int shim_vforked;
+
+/* Must this call pass straight through? */
+static inline bool shim_bypass(void)
+{
+	return shim_unlikely(shim_inside | shim_vforked);
+}
+
+/* A system call without libc: errno is left alone, the result is -errno. */
+static inline long shim_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long rc;
+
+	__asm__ volatile("syscall"
+			 : "=a"(rc)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return rc;
+}
+
+/*
+ * With a system call of the same meaning: (ret, name, parameters, arguments).
+ * On x86-64 every name with a 64 at its end is the same function as the one without.
+ */
+#define SHIM_REAL_SYS(X)                                                                           \
+	X(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))                              \
+	X(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))                       \
+	X(ssize_t, pread, (int fd, void *buf, size_t n, off_t off), (fd, buf, n, off))             \
+	X(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t off), (fd, buf, n, off))      \
+	X(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))                  \
+	X(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))                 \
+	X(ssize_t, preadv, (int fd, const struct iovec *iov, int n, off_t off), (fd, iov, n, off)) \
+	X(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, off_t off),                   \
+	  (fd, iov, n, off))                                                                       \
+	X(off_t, lseek, (int fd, off_t off, int whence), (fd, off, whence))                        \
+	X(int, close, (int fd), (fd))                                                              \
+	X(int, close_range, (unsigned int first, unsigned int last, int flags),                    \
+	  (first, last, flags))                                                                    \
+	X(int, dup, (int fd), (fd))                                                                \
+	X(int, dup2, (int fd, int to), (fd, to))                                                   \
+	X(int, dup3, (int fd, int to, int flags), (fd, to, flags))                                 \
+	X(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t off),          \
+	  (addr, len, prot, flags, fd, off))                                                       \
+	X(int, munmap, (void *addr, size_t len), (addr, len))                                      \
+	X(int, mprotect, (void *addr, size_t len, int prot), (addr, len, prot))                    \
+	X(int, madvise, (void *addr, size_t len, int advice), (addr, len, advice))                 \
+	X(int, stat, (const char *path, struct stat *st), (path, st))                              \
+	X(int, lstat, (const char *path, struct stat *st), (path, st))                             \
+	X(int, fstat, (int fd, struct stat *st), (fd, st))                                         \
+	X(int, fstatat, (int dir, const char *path, struct stat *st, int flags),                   \
+	  (dir, path, st, flags))                                                                  \
+	X(int, statx,                                                                              \
+	  (int dir, const char *path, int flags, unsigned int mask, struct statx *stx),            \
+	  (dir, path, flags, mask, stx))                                                           \
+	X(int, statfs, (const char *path, struct statfs *st), (path, st))                          \
+	X(int, fstatfs, (int fd, struct statfs *st), (fd, st))                                     \
+	X(int, access, (const char *path, int mode), (path, mode))                                 \
+	X(ssize_t, readlink, (const char *path, char *buf, size_t n), (path, buf, n))              \
+	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t n),                   \
+	  (dir, path, buf, n))
+
+/* The same, variadic: written out in real.c. */
+#define SHIM_REAL_VAR(X)                                                                           \
+	X(int, open, (const char *path, int flags, ...))                                           \
+	X(int, openat, (int dir, const char *path, int flags, ...))                                \
+	X(int, ioctl, (int fd, unsigned long request, ...))                                        \
+	X(int, fcntl, (int fd, int cmd, ...))                                                      \
+	X(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))                     \
+	X(long, syscall, (long nr, ...))
+
+/* libc's own work. */
+#define SHIM_REAL_LIB(X)                                                                           \
+	X(int, faccessat, (int dir, const char *path, int mode, int flags),                        \
+	  (dir, path, mode, flags))                                                                \
+	X(int, euidaccess, (const char *path, int mode), (path, mode))                             \
+	X(DIR *, opendir, (const char *path), (path))                                              \
+	X(int, closedir, (DIR * dir), (dir))                                                       \
+	X(int, scandir,                                                                            \
+	  (const char *path, struct dirent ***list, int (*sel)(const struct dirent *),             \
+	   int (*cmp)(const struct dirent **, const struct dirent **)),                            \
+	  (path, list, sel, cmp))                                                                  \
+	X(FILE *, fopen, (const char *path, const char *mode), (path, mode))                       \
+	X(FILE *, freopen, (const char *path, const char *mode, FILE *f), (path, mode, f))         \
+	X(int, fclose, (FILE * f), (f))                                                            \
+	X(char *, realpath, (const char *path, char *buf), (path, buf))                            \
+	X(pid_t, fork, (void), ())                                                                 \
+	X(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size))     \
+	X(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t off, size_t size),             \
+	  (fd, buf, n, off, size))                                                                 \
+	X(ssize_t, __readlink_chk, (const char *path, char *buf, size_t n, size_t size),           \
+	  (path, buf, n, size))                                                                    \
+	X(ssize_t, __readlinkat_chk,                                                               \
+	  (int dir, const char *path, char *buf, size_t n, size_t size),                           \
+	  (dir, path, buf, n, size))                                                               \
+	X(char *, __realpath_chk, (const char *path, char *buf, size_t size), (path, buf, size))
+
+#define SHIM_REAL_DECLARE(ret, name, params, ...) extern ret(*real_##name) params;
+SHIM_REAL_SYS(SHIM_REAL_DECLARE)
+SHIM_REAL_VAR(SHIM_REAL_DECLARE)
+SHIM_REAL_LIB(SHIM_REAL_DECLARE)
+
+/* The next definition of a name after ours; NULL: there is none. */
+void *real_symbol(const char *name);
+
+#endif /* SHIM_REAL_H */
