@@ -68,8 +68,9 @@ struct uiommu_option_desc {
  * @init: declare BARs and capabilities, read options.  0 or -errno; undone by
  *	@destroy only when it succeeded.
  * @destroy: optional; no call is in flight or will come
- * @reset: function level reset: to the state after @init.  No mmio call is in
- *	flight; page responses for earlier requests may still arrive.
+ * @reset: function level reset: to the state after @init.  No mmio or
+ *	page_response call is in flight; responses for earlier requests may
+ *	still arrive later.
  * @mmio_read: @size is 1, 2, 4 or 8 and @offset a multiple of it
  * @mmio_write: as @mmio_read
  * @page_response: optional; see struct uiommu_driver_ops
@@ -145,8 +146,9 @@ UIOMMU_API bool uiommu_pci_bus_master(const struct uiommu_pci_device *pdev);
 
 /*
  * The DMA of a PCI function: as uiommu/dma.h, gated by bus mastering
- * (-EACCES, with an event).  A channel lives until the function goes;
- * opened in init.
+ * (-EACCES, with an event).  A channel lives until the function goes; asked
+ * for in init, it is in *@out once init has returned, so @out points into the
+ * model's state.
  */
 UIOMMU_API int uiommu_pci_dma_open(struct uiommu_pci_device *pdev, struct uiommu_dma **out);
 UIOMMU_API int uiommu_pci_dma_read(struct uiommu_pci_device *pdev, struct uiommu_dma *dma,

@@ -100,6 +100,48 @@ UIOMMU_API int uiommu_mapping_write(struct uiommu_mapping *mapping, uint64_t off
  */
 UIOMMU_API int uiommu_tree_write(struct uiommu *ctx, int dirfd, char *errbuf, size_t errlen);
 
+/**
+ * enum uiommu_tree_kind - what a path of the manifest is
+ * @UIOMMU_TREE_NODE: a character device; the tree has an empty file there
+ * @UIOMMU_TREE_MERGE: this path and all below it are the tree's
+ * @UIOMMU_TREE_DIR: only this very folder is the tree's (its listing): what is
+ *	below it is the host's, but for other entries
+ */
+enum uiommu_tree_kind {
+	UIOMMU_TREE_NODE,
+	UIOMMU_TREE_MERGE,
+	UIOMMU_TREE_DIR,
+};
+
+/**
+ * struct uiommu_tree_entry - one path that a client must be shown the tree for
+ * @kind: see there
+ * @path: absolute, as the client says it; its twin is "root" + @path
+ * @rdev: of a node
+ */
+struct uiommu_tree_entry {
+	enum uiommu_tree_kind kind;
+	const char *path;
+	dev_t rdev;
+};
+
+/**
+ * uiommu_tree_load() - make the instance again that uiommu_tree_write() saw
+ * @ctx: an instance without devices; NULL: don't add any, only visit
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @visit: called for each path, in the manifest's order; may be NULL
+ * @opaque: for @visit
+ * @errbuf: on failure one sentence that says what to do; may be NULL
+ *
+ * The devices get the same addresses, groups and device numbers; the host is
+ * not asked whether it has them.
+ *
+ * Return: 0 or a negative errno; -EPROTO: the manifest is another version's.
+ */
+UIOMMU_API int uiommu_tree_load(struct uiommu *ctx, int dirfd,
+				void (*visit)(void *opaque, const struct uiommu_tree_entry *entry),
+				void *opaque, char *errbuf, size_t errlen);
+
 #ifdef __cplusplus
 }
 #endif

@@ -96,6 +96,12 @@ struct uiommu_event {
  *	@cloexec: close-on-exec.
  * @uninstall: take back a descriptor that @install just made and that the
  *	client was never told of.
+ * @eventfd_get: hold the eventfd behind descriptor @fd of @mm; a word for the
+ *	next two, as an ERR_PTR: -EBADF: no such descriptor, -EINVAL: not an
+ *	eventfd.  Without it every descriptor is -EBADF.
+ * @eventfd_signal: add 1 to it.  Never blocks; may be called in a signal
+ *	handler and under locks of the library.
+ * @eventfd_put: let go of it.
  * @readable: @file became readable (or stopped being so): its poll state
  *	changed.  May be called under the file's own lock; must not call back.
  */
@@ -104,6 +110,9 @@ struct uiommu_host_ops {
 	int (*install)(void *opaque, struct uiommu_mm *mm, struct uiommu_file *file, bool cloexec);
 	void (*uninstall)(void *opaque, struct uiommu_mm *mm, int fd);
 	void (*readable)(void *opaque, struct uiommu_file *file, bool readable);
+	void *(*eventfd_get)(void *opaque, struct uiommu_mm *mm, int fd);
+	void (*eventfd_signal)(void *opaque, void *eventfd);
+	void (*eventfd_put)(void *opaque, void *eventfd);
 };
 
 /**
