@@ -74,7 +74,7 @@ struct uiommu_handle_ops {
  * Aligned to 16 bytes, as malloc() returns: the slot packs its address.
  */
 struct uiommu_attach_handle {
-	/* private: see lib/core/handle.c for who may touch what */
+	/* private: lib/core/handle.c and lib/iopf/ say who may touch what */
 	const struct uiommu_handle_ops *ops;
 	struct uiommu_domain *domain;
 	struct uiommu_group *group;
@@ -83,8 +83,9 @@ struct uiommu_attach_handle {
 	int64_t refs;
 	uint32_t pasid;
 	uint32_t state;
+	uint32_t owner;
+	uint32_t reserved;
 	void *faults[2];
-	uint64_t fault_lock;
 } __attribute__((aligned(16)));
 
 /**
@@ -327,9 +328,9 @@ UIOMMU_API void uiommu_group_put(struct uiommu_group *group);
  * Context: takes the group's mutex; may block.
  * Return: 0: the caller's reference on @handle moved into the slot.  Failure
  * leaves it with the caller: -EBUSY: the slot is taken; -EINVAL: @handle was
- * used before, @pasid is out of range, or no device; -ENOSPC: a PASID
- * beyond what each device that has PASIDs supports; -EOPNOTSUPP: no device of
- * the group has PASIDs; -ENOMEM; or what a driver said.
+ * used before, @group has no device, or @pasid is out of range or beyond what
+ * a device supports (devices without PASIDs are passed over, as in Linux);
+ * -ENOMEM; or what a driver said.
  */
 UIOMMU_API int uiommu_attach_group_handle(struct uiommu_domain *domain, struct uiommu_group *group,
 					  uint32_t pasid, struct uiommu_attach_handle *handle);

@@ -94,8 +94,8 @@ uiommu_iopf_group_handle(const struct uiommu_iopf_group *group);
 UIOMMU_API struct uiommu_domain *uiommu_iopf_group_domain(const struct uiommu_iopf_group *group);
 /** uiommu_iopf_group_faults() - how many; in arrival order, the last page at the end */
 UIOMMU_API unsigned int uiommu_iopf_group_faults(const struct uiommu_iopf_group *group);
-UIOMMU_API const struct uiommu_fault *
-uiommu_iopf_group_fault(const struct uiommu_iopf_group *group, unsigned int index);
+UIOMMU_API const struct uiommu_fault *uiommu_iopf_group_fault(const struct uiommu_iopf_group *group,
+							      unsigned int index);
 
 /**
  * uiommu_iopf_group_response() - answer a group

@@ -38,6 +38,8 @@
 #define ui_xchg(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define ui_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define ui_fetch_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+/* Orders earlier stores before later loads, which nothing weaker does. */
+#define ui_smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 /* *old is updated to what was found when it fails. */
 #define ui_cmpxchg(p, old, v)                                                                      \
 	__atomic_compare_exchange_n((p), (old), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
@@ -49,6 +51,12 @@ static inline void ui_spin_pause(unsigned int tries)
 		__builtin_ia32_pause();
 	else
 		sched_yield();
+}
+
+/* This thread; another one never has the same number while this one lives. */
+static inline uintptr_t ui_self(void)
+{
+	return (uintptr_t)pthread_self();
 }
 
 /* ---- mutexes ---- */

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * base/file.c - open files, device nodes, and the host that names them
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/file.h"
+
+int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_file_ops *ops,
+		 const char *path, dev_t rdev, int flags)
+{
+	file->path = strdup(path);
+	if (!file->path)
+		return -ENOMEM;
+	file->ctx = ctx;
+	file->ops = ops;
+	file->rdev = rdev;
+	file->flags = flags;
+	file->priv = NULL;
+	ui_store_relaxed(&file->refs, 1);
+	ui_count_inc(&ctx->counts.files);
+	return 0;
+}
+
+void ui_file_fini(struct uiommu_file *file)
+{
+	ui_count_dec(&file->ctx->counts.files);
+	free(file->path);
+	file->path = NULL;
+}
+
+struct uiommu_file *uiommu_file_get(struct uiommu_file *file)
+{
+	ui_fetch_add(&file->refs, 1);
+	return file;
+}
+
+void uiommu_file_put(struct uiommu_file *file)
+{
+	if (ui_fetch_sub(&file->refs, 1) == 1)
+		file->ops->release(file);
+}
+
+void *uiommu_file_private(const struct uiommu_file *file)
+{
+	return file->priv;
+}
+
+void uiommu_file_set_private(struct uiommu_file *file, void *priv)
+{
+	file->priv = priv;
+}
+
+const char *uiommu_file_path(const struct uiommu_file *file)
+{
+	return file->path;
+}
+
+dev_t uiommu_file_rdev(const struct uiommu_file *file)
+{
+	return file->rdev;
+}
+
+/* ---- operations: what a file lacks answers as the kernel does for it ---- */
+
+long uiommu_file_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
+		       uint64_t arg)
+{
+	/* The kernel's ioctl number is 32 bits; libc's is a long. */
+	request = (uint32_t)request;
+	return file->ops->ioctl ? file->ops->ioctl(file, mm, request, arg) : -ENOTTY;
+}
+
+ssize_t uiommu_file_read(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf, size_t count)
+{
+	return file->ops->read ? file->ops->read(file, mm, buf, count) : -EINVAL;
+}
+
+ssize_t uiommu_file_write(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+			  size_t count)
+{
+	return file->ops->write ? file->ops->write(file, mm, buf, count) : -EINVAL;
+}
+
+ssize_t uiommu_file_pread(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+			  size_t count, uint64_t offset)
+{
+	return file->ops->pread ? file->ops->pread(file, mm, buf, count, offset) : -ESPIPE;
+}
+
+ssize_t uiommu_file_pwrite(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
+			   size_t count, uint64_t offset)
+{
+	return file->ops->pwrite ? file->ops->pwrite(file, mm, buf, count, offset) : -ESPIPE;
+}
+
+short uiommu_file_poll(struct uiommu_file *file)
+{
+	/* POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, the kernel's default mask. */
+	return file->ops->poll ? file->ops->poll(file) : 0x145;
+}
+
+int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
+		     struct uiommu_mapping **out)
+{
+	return file->ops->mmap ? file->ops->mmap(file, prot, flags, offset, length, out) : -ENODEV;
+}
+
+struct uiommu_mapping *uiommu_mapping_get(struct uiommu_mapping *mapping)
+{
+	ui_fetch_add(&mapping->refs, 1);
+	return mapping;
+}
+
+void uiommu_mapping_put(struct uiommu_mapping *mapping)
+{
+	if (ui_fetch_sub(&mapping->refs, 1) == 1)
+		mapping->ops->release(mapping);
+}
+
+int uiommu_mapping_read(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
+			unsigned int size)
+{
+	return mapping->ops->read(mapping, offset, value, size);
+}
+
+int uiommu_mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
+			 unsigned int size)
+{
+	return mapping->ops->write(mapping, offset, value, size);
+}
+
+/* ---- nodes ---- */
+
+void ui_node_add(struct uiommu *ctx, struct ui_node *node)
+{
+	ui_mutex_lock(&ctx->nodes_lock);
+	cds_list_add_tail(&node->node, &ctx->nodes);
+	ui_mutex_unlock(&ctx->nodes_lock);
+}
+
+void ui_node_del(struct uiommu *ctx, struct ui_node *node)
+{
+	ui_mutex_lock(&ctx->nodes_lock);
+	cds_list_del(&node->node);
+	ui_mutex_unlock(&ctx->nodes_lock);
+}
+
+struct uiommu_file *uiommu_open(struct uiommu *ctx, const char *path, int flags)
+{
+	struct ui_node *node, *found = NULL;
+
+	ui_mutex_lock(&ctx->nodes_lock);
+	cds_list_for_each_entry(node, &ctx->nodes, node) {
+		if (!strcmp(node->path, path)) {
+			found = node;
+			break;
+		}
+	}
+	ui_mutex_unlock(&ctx->nodes_lock);
+
+	/* Nodes go only when the instance does, and nobody is inside then. */
+	return found ? found->open(ctx, found, flags) : UIOMMU_ERR_PTR(-ENOENT);
+}
+
+/* ---- the host ---- */
+
+struct uiommu_file *ui_host_fget(struct uiommu *ctx, struct uiommu_mm *mm, int fd)
+{
+	if (!ctx->host || !ctx->host->fget)
+		return UIOMMU_ERR_PTR(-EBADF);
+	return ctx->host->fget(ctx->opaque, mm, fd);
+}
+
+int ui_host_install(struct uiommu *ctx, struct uiommu_mm *mm, struct uiommu_file *file,
+		    bool cloexec)
+{
+	if (!ctx->host || !ctx->host->install)
+		return -EOPNOTSUPP;
+	return ctx->host->install(ctx->opaque, mm, file, cloexec);
+}
+
+void ui_host_uninstall(struct uiommu *ctx, struct uiommu_mm *mm, int fd)
+{
+	if (ctx->host && ctx->host->uninstall)
+		ctx->host->uninstall(ctx->opaque, mm, fd);
+}
+
+void ui_host_readable(struct uiommu_file *file, bool readable)
+{
+	struct uiommu *ctx = file->ctx;
+
+	if (ctx->host && ctx->host->readable)
+		ctx->host->readable(ctx->opaque, file, readable);
+}
+
+int ui_copy_from_user(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)
+{
+	return uiommu_mm_read(mm, dst, src, length) == length ? 0 : -EFAULT;
+}
+
+int ui_copy_to_user(struct uiommu_mm *mm, uint64_t dst, const void *src, size_t length)
+{
+	return uiommu_mm_write(mm, dst, src, length) == length ? 0 : -EFAULT;
+}

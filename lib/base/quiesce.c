@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * base/quiesce.c - waiting for the readers that are inside
+ *
+ * The handshake is drawn in quiesce.h.
+ */
+#include "base/quiesce.h"
+
+void ui_readers_init(struct ui_readers *readers)
+{
+	ui_mutex_init(&readers->lock);
+	CDS_INIT_LIST_HEAD(&readers->list);
+}
+
+void ui_readers_destroy(struct ui_readers *readers)
+{
+	assert(cds_list_empty(&readers->list));
+	ui_mutex_destroy(&readers->lock);
+}
+
+void ui_reader_add(struct ui_readers *readers, struct ui_reader *reader)
+{
+	reader->mark = 0;
+	ui_mutex_lock(&readers->lock);
+	cds_list_add(&reader->node, &readers->list);
+	ui_mutex_unlock(&readers->lock);
+}
+
+void ui_reader_del(struct ui_readers *readers, struct ui_reader *reader)
+{
+	ui_mutex_lock(&readers->lock);
+	cds_list_del(&reader->node);
+	ui_mutex_unlock(&readers->lock);
+}
+
+/*
+ * A reader that joins the list later enters its first burst after it took the
+ * lock that we hold, so it sees what we unpublished; it need not be waited for.
+ */
+void ui_quiesce(struct ui_readers *readers)
+{
+	struct ui_reader *reader;
+
+	/* Orders the caller's unpublishing stores (C) before the loads (D). */
+	ui_smp_mb();
+
+	ui_mutex_lock(&readers->lock);
+	cds_list_for_each_entry(reader, &readers->list, node) {
+		uint64_t mark = ui_load_acquire(&reader->mark); /* (D) */
+		unsigned int tries = 0;
+
+		/* Another burst than the one we saw began after (C). */
+		while ((mark & 1) && ui_load_acquire(&reader->mark) == mark)
+			ui_spin_pause(tries++);
+	}
+	ui_mutex_unlock(&readers->lock);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * core/dma.c - a device's access to memory
+ *
+ * A transfer is cut into bursts.  Inside one, everything from the slot to the
+ * memory behind the IOVA is looked at without a lock or a reference, and what
+ * detach and unmap made unreachable stays until the burst is over.  The hot
+ * path is dma_burst(); the rest deals with its failures.
+ */
+#include <uiommu/dma.h>
+
+#include "core/core.h"
+#include "mm/mm.h"
+
+/* So that an unmap is never kept waiting for long. */
+#define DMA_BURST_BYTES (64u << 10)
+
+/*
+ *  reader	entered by the one thread that uses the channel
+ *  dev		immutable; outlives the channel
+ */
+struct uiommu_dma {
+	struct ui_reader reader;
+	struct uiommu_device *dev;
+};
+
+/* One access; value is for loads and stores, buf for copies. */
+struct dma_op {
+	uint32_t pasid;
+	uint32_t perm;
+	uint32_t flags;
+	unsigned int size; /* of a load or store; 0: a copy */
+	void *buf;
+	uint64_t *value;
+};
+
+int uiommu_dma_open(struct uiommu_device *dev, struct uiommu_dma **out)
+{
+	struct uiommu_dma *dma = aligned_alloc(64, sizeof(*dma));
+
+	if (!dma)
+		return -ENOMEM;
+	dma->dev = dev;
+	ui_reader_add(&dev->ctx->readers, &dma->reader);
+	*out = dma;
+	return 0;
+}
+
+void uiommu_dma_close(struct uiommu_dma *dma)
+{
+	if (!dma)
+		return;
+	ui_reader_del(&dma->dev->ctx->readers, &dma->reader);
+	free(dma);
+}
+
+/* Inside a burst. */
+static int dma_translate(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova,
+			 struct uiommu_span *span, struct uiommu_domain **domain,
+			 const char **reason)
+{
+	struct uiommu_attach_handle *handle = core_handle_peek(dma->dev->group, op->pasid);
+	int rc = -ENOENT;
+
+	if (!handle) {
+		*reason = "no domain is attached";
+		return -ENOENT;
+	}
+	*domain = handle->domain;
+	if ((*domain)->ops->translate)
+		rc = (*domain)->ops->translate(*domain, iova, op->perm, span);
+	if (rc)
+		*reason = rc == -EPERM ? "the mapping lacks the right" : "not mapped";
+	return rc;
+}
+
+/* Inside a burst.  Bytes moved. */
+static size_t dma_move(const struct dma_op *op, const struct uiommu_span *span, size_t length)
+{
+	if (op->size) {
+		int rc = op->perm == UIOMMU_WRITE ?
+				 mm_store(span->mm, span->addr, *op->value, op->size) :
+				 mm_load(span->mm, span->addr, op->value, op->size);
+
+		return rc ? 0 : op->size;
+	}
+	if (op->perm == UIOMMU_WRITE)
+		return uiommu_mm_write(span->mm, span->addr, op->buf, length);
+	return uiommu_mm_read(span->mm, op->buf, span->addr, length);
+}
+
+/* One burst, of up to @length bytes; *done tells how many it was. */
+static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, size_t length,
+		     size_t *done, const char **reason)
+{
+	struct uiommu_domain *domain;
+	struct uiommu_span span;
+	size_t want;
+	int rc;
+
+	*done = 0;
+	ui_reader_enter(&dma->reader);
+	rc = dma_translate(dma, op, iova, &span, &domain, reason);
+	if (!rc) {
+		want = length < span.length ? length : span.length;
+		if (op->size && want < op->size)
+			want = 0; /* areas end inside an aligned word: no single access */
+		*done = want ? dma_move(op, &span, want) : 0;
+		if (*done < want || !want) {
+			rc = -EFAULT;
+			*reason = "the memory behind the mapping is gone";
+		}
+		if (*done && op->perm == UIOMMU_WRITE && domain->ops->dirty)
+			domain->ops->dirty(domain, iova, *done);
+	}
+	ui_reader_exit(&dma->reader);
+	return rc;
+}
+
+static int dma_fail(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, int rc,
+		    const char *reason, struct uiommu_dma_error *err)
+{
+	const struct uiommu_event event = {
+		.type = rc == -EFAULT ? UIOMMU_EVENT_DMA_MEMORY : UIOMMU_EVENT_DMA_FAULT,
+		.device = dma->dev->name,
+		.pasid = op->pasid,
+		.iova = iova,
+		.perm = op->perm,
+		.reason = reason,
+	};
+
+	if (err)
+		*err = (struct uiommu_dma_error){iova, op->perm, reason};
+	/* A translated request that fails is followed by a page request. */
+	if (!(op->flags & UIOMMU_DMA_ATS) || (rc != -ENOENT && rc != -EPERM))
+		ui_event(dma->dev->ctx, &event);
+	return rc;
+}
+
+static int dma_run(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, size_t length,
+		   struct uiommu_dma_error *err)
+{
+	const char *reason = NULL;
+	size_t done;
+	int rc;
+
+	if (op->pasid > UIOMMU_PASID_MAX)
+		return dma_fail(dma, op, iova, -EINVAL, "PASID out of range", err);
+	if (length && iova + (length - 1) < iova)
+		return dma_fail(dma, op, iova, -EINVAL, "the access wraps around", err);
+
+	while (length) {
+		size_t chunk = length < DMA_BURST_BYTES ? length : DMA_BURST_BYTES;
+
+		rc = dma_burst(dma, op, iova, chunk, &done, &reason);
+		iova += done;
+		length -= done;
+		if (op->buf)
+			op->buf = (char *)op->buf + done;
+		if (rc)
+			return dma_fail(dma, op, iova, rc, reason, err);
+	}
+	return 0;
+}
+
+int uiommu_dma_read(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, void *buf, size_t length,
+		    uint32_t flags, struct uiommu_dma_error *err)
+{
+	struct dma_op op = {.pasid = pasid, .perm = UIOMMU_READ, .flags = flags, .buf = buf};
+
+	return dma_run(dma, &op, iova, length, err);
+}
+
+int uiommu_dma_write(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, const void *buf,
+		     size_t length, uint32_t flags, struct uiommu_dma_error *err)
+{
+	struct dma_op op = {
+		.pasid = pasid,
+		.perm = UIOMMU_WRITE,
+		.flags = flags,
+		.buf = (void *)(uintptr_t)buf, /* only read from */
+	};
+
+	return dma_run(dma, &op, iova, length, err);
+}
+
+static int dma_single(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova,
+		      struct uiommu_dma_error *err)
+{
+	if ((op->size != 1 && op->size != 2 && op->size != 4 && op->size != 8) ||
+	    (iova & (op->size - 1)))
+		return dma_fail(dma, op, iova, -EINVAL, "misaligned single access", err);
+	return dma_run(dma, op, iova, op->size, err);
+}
+
+int uiommu_dma_store(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint64_t value,
+		     unsigned int size, uint32_t flags, struct uiommu_dma_error *err)
+{
+	struct dma_op op = {
+		.pasid = pasid,
+		.perm = UIOMMU_WRITE,
+		.flags = flags,
+		.size = size,
+		.value = &value,
+	};
+
+	return dma_single(dma, &op, iova, err);
+}
+
+int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint64_t *value,
+		    unsigned int size, uint32_t flags, struct uiommu_dma_error *err)
+{
+	struct dma_op op = {
+		.pasid = pasid,
+		.perm = UIOMMU_READ,
+		.flags = flags,
+		.size = size,
+		.value = value,
+	};
+
+	return dma_single(dma, &op, iova, err);
+}
