@@ -42,13 +42,15 @@ int iopt_translate(struct iopt *iopt, uint64_t iova, uint32_t perm, struct uiomm
 /*
  * A domain comes to live on the address space or leaves it: alignment and
  * aperture narrow while there is one, and existing areas must fit and must
- * have memory behind them (-EINVAL, -EADDRINUSE, -EFAULT, -EPERM).
+ * have memory behind them (-EINVAL, -EADDRINUSE, -EFAULT, -ENOMEM).  The owner
+ * names the domain: each brings its own aperture and alignment, and takes its
+ * own away again.
  */
-int iopt_add_domain(struct iopt *iopt, uint64_t aperture_start, uint64_t aperture_last,
-		    uint64_t alignment);
-void iopt_remove_domain(struct iopt *iopt);
+int iopt_add_domain(struct iopt *iopt, const void *owner, uint64_t aperture_start,
+		    uint64_t aperture_last, uint64_t alignment);
+void iopt_remove_domain(struct iopt *iopt, const void *owner);
 
-/* Reserved ranges, by owner (a device).  -EADDRINUSE if something is mapped there. */
+/* Reserved ranges, by owner (a device).  -EADDRINUSE if something is mapped there; -ENOMEM. */
 int iopt_reserve(struct iopt *iopt, uint64_t start, uint64_t last, const void *owner);
 void iopt_unreserve(struct iopt *iopt, const void *owner);
 
