@@ -63,9 +63,16 @@ struct uiommu_page_response {
  * A last-page request is answered exactly once through ops->page_response,
  * maybe before this returns; others never.
  *
+ * A request that is refused, for want of a handler, is an event.  The parked
+ * faults of its grpid go with it: they don't wait for the next request that
+ * happens to use the same number.
+ *
+ * Context: may be called from within page_response.
  * Return: 0: accepted, or answered (FAILURE, if the handler refused it or
- * there was no memory for the group); -EINVAL: no handler: a last-page
- * request was answered INVALID; -ENOMEM: a partial fault was dropped.
+ * there was no memory for the group; INVALID, if a detach was faster);
+ * -EINVAL: no handler: a last-page request was answered INVALID, another was
+ * not parked; or @dev has no page_response; -ENOMEM: a partial fault was
+ * dropped.
  */
 UIOMMU_API int uiommu_report_device_fault(struct uiommu_device *dev,
 					  const struct uiommu_fault *fault);
@@ -84,8 +91,14 @@ UIOMMU_API void uiommu_iopf_discard_partial(struct uiommu_device *dev);
  * reported.  0: the handler now owns the group: it answers now, later or from
  * another thread, and then frees it.  Anything else: the group is answered
  * FAILURE and freed by the caller.
+ *
+ * A detach may have answered the group before the handler sees it, and may have
+ * called the owner's drain.  So a handler that queues groups for others checks
+ * uiommu_attach_handle_attached(), under the lock that its drain takes, and
+ * frees the group instead of queueing it if it says no.
  */
 
+/** uiommu_iopf_group_device() - who asked; gone once it is unregistered */
 UIOMMU_API struct uiommu_device *uiommu_iopf_group_device(const struct uiommu_iopf_group *group);
 /** uiommu_iopf_group_handle() - the handle it was routed by, borrowed from the group */
 UIOMMU_API struct uiommu_attach_handle *
@@ -94,6 +107,7 @@ uiommu_iopf_group_handle(const struct uiommu_iopf_group *group);
 UIOMMU_API struct uiommu_domain *uiommu_iopf_group_domain(const struct uiommu_iopf_group *group);
 /** uiommu_iopf_group_faults() - how many; in arrival order, the last page at the end */
 UIOMMU_API unsigned int uiommu_iopf_group_faults(const struct uiommu_iopf_group *group);
+/** uiommu_iopf_group_fault() - one of them; NULL past the last */
 UIOMMU_API const struct uiommu_fault *uiommu_iopf_group_fault(const struct uiommu_iopf_group *group,
 							      unsigned int index);
 
@@ -106,7 +120,8 @@ UIOMMU_API const struct uiommu_fault *uiommu_iopf_group_fault(const struct uiomm
  * free.  ops->page_response of the device is called from here.
  *
  * Return: 0; -EALREADY: it was answered before, by the handler or because
- * a detach or the device's removal claimed it first: nothing was sent.
+ * a detach or the device's removal claimed it first: nothing was sent;
+ * -EINVAL: there is no such code: nothing was sent, the group is still open.
  */
 UIOMMU_API int uiommu_iopf_group_response(struct uiommu_iopf_group *group,
 					  enum uiommu_page_response_code code);
