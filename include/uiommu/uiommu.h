@@ -171,10 +171,10 @@ UIOMMU_API int uiommu_create(const struct uiommu_config *config, struct uiommu *
  * uiommu_destroy() - take an instance down
  * @ctx: may be NULL
  *
- * Files that are still open are released, devices removed, open page requests
- * answered.  Nobody may be inside any other call on @ctx or will make one.
- * Attach handles that someone still holds a reference on are the caller's bug:
- * they are left in place (leaked), and an event says so.
+ * Devices are removed and their open page requests answered.  Nobody may be
+ * inside any other call on @ctx or will make one.  Files that are still open
+ * and attach handles that someone still references are the caller's bug: the
+ * instance is then left in place (leaked), and an event says so.
  */
 UIOMMU_API void uiommu_destroy(struct uiommu *ctx);
 
