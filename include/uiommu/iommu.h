@@ -295,7 +295,9 @@ UIOMMU_API int uiommu_device_register(struct uiommu *ctx, const struct uiommu_de
 /**
  * uiommu_device_unregister() - the device goes
  *
- * The caller has stopped its DMA and its reports.  Its partial faults are
+ * The caller has stopped its DMA and its reports (none is under way), and
+ * is not inside ops->page_response of @dev.  Waits for answers that other
+ * threads are just giving, not for handlers.  Its partial faults are
  * dropped, its open page requests answered INVALID; if it was the last device
  * of its group, what is attached there is detached.
  */
