@@ -19,6 +19,9 @@
 
 #include "cli.h"
 
+/* A long option without a letter. */
+#define OPTION_LOG 256
+
 /*
  *  ctx		the devices, until their tree is written
  *  log		absolute path, malloc'ed, or NULL
@@ -79,7 +82,7 @@ static int parse(struct run *run, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"device", required_argument, NULL, 'd'},
-		{"log", required_argument, NULL, 'l'},
+		{"log", required_argument, NULL, OPTION_LOG},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -93,7 +96,7 @@ static int parse(struct run *run, int argc, char **argv)
 		case 'd':
 			status = add_device(run, optarg);
 			break;
-		case 'l':
+		case OPTION_LOG:
 			status = set_log(run, optarg);
 			break;
 		case 'h':
