@@ -153,10 +153,8 @@ static void report_last(struct uiommu_device *dev, const struct uiommu_fault *fa
 	 * The group keeps the domain, and is the handler's once it says 0; maybe a
 	 * detach has answered it already.
 	 */
-	if (domain->iopf_handler(group)) {
-		uiommu_iopf_group_response(group, UIOMMU_PAGE_RESP_FAILURE);
-		uiommu_iopf_free_group(group);
-	}
+	if (domain->iopf_handler(group))
+		uiommu_iopf_free_group(group); /* answers FAILURE, if it is still open */
 	return;
 
 out_put:
