@@ -89,7 +89,7 @@ const char *cli_bad_option(char **argv)
 	static char name[3] = "-?";
 
 	/* Of a cluster like "-xd" argv has but the whole, or not even that. */
-	if (!optopt)
+	if (!optopt || optopt > 0xff)
 		return argv[optind - 1];
 	name[1] = (char)optopt;
 	return name;
