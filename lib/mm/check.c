@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * mm_check(): may a device have this memory?
+ *
+ * Linux pins every page, and what can't be pinned is an error of the map.  We pin
+ * nothing here, but the answer must be the same, for a price that doesn't grow with
+ * the length:
+ *
+ *  - a few pages of our own: MADV_POPULATE_READ or _WRITE, one system call.  That
+ *    is what pinning does up to the pin: faults the pages in with the right that
+ *    is wanted, and refuses holes, VM_IO and VM_PFNMAP.
+ *  - more, or another process's: PROCMAP_QUERY (Linux 6.11) on /proc/PID/maps, a
+ *    call per VMA.  It doesn't tell device memory; so for our own a VMA
+ *    that has a file behind it is asked for one page by MADV_POPULATE.
+ *  - where that ioctl doesn't exist: the text of the same file.
+ *
+ * No descriptor is kept: it could be closed by the client, or outlive a fork.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "mm/mm.h"
+#include "mm/object.h"
+#include "mm/sys.h"
+
+#define MM_PAGE 4096ull
+/* Up to here it is cheaper to touch the pages than to look at the map. */
+#define MM_POPULATE_MAX (16 * MM_PAGE)
+/* Beyond this no user memory can be; keeps the rounding from wrapping. */
+#define MM_ADDR_MAX (1ull << 56)
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* What PROCMAP_QUERY takes; the fields after dev_minor are not asked for. */
+struct mm_procmap_query {
+	uint64_t size;
+	uint64_t query_flags;
+	uint64_t query_addr;
+	uint64_t vma_start;
+	uint64_t vma_end;
+	uint64_t vma_flags;
+	uint64_t vma_page_size;
+	uint64_t vma_offset;
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint32_t vma_name_size;
+	uint32_t build_id_size;
+	uint64_t vma_name_addr;
+	uint64_t build_id_addr;
+};
+
+#define MM_PROCMAP_QUERY 0xc0686611ul /* _IOWR('f', 17, struct mm_procmap_query) */
+#define MM_VMA_READABLE 1u
+#define MM_VMA_WRITABLE 2u
+
+_Static_assert(sizeof(struct mm_procmap_query) == 0x68, "size is part of the ioctl number");
+
+/* Touches [start, end) of our own memory.  0, a negative errno. */
+static int mm_populate(uint64_t start, uint64_t end, uint32_t perm)
+{
+	int advice = perm & UIOMMU_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+	long rc;
+
+	do {
+		rc = mm_syscall3(SYS_madvise, (long)start, (long)(end - start), advice);
+	} while (rc == -EINTR);
+	return (int)rc;
+}
+
+/* Linux 5.14 and later: a page that is certainly there can be populated. */
+static bool mm_populate_works(void)
+{
+	uint64_t here = (uint64_t)&here & ~(MM_PAGE - 1);
+
+	return mm_populate(here, here + MM_PAGE, UIOMMU_READ) == 0;
+}
+
+static int mm_open_maps(const struct uiommu_mm *mm)
+{
+	char path[32] = "/proc/self/maps";
+
+	if (!mm->self)
+		snprintf(path, sizeof(path), "/proc/%d/maps", (int)mm->pid);
+	return (int)mm_syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+static void mm_close_maps(int fd)
+{
+	mm_syscall3(SYS_close, fd, 0, 0);
+}
+
+/* A VMA covers the first byte that is looked at: are its rights enough? */
+static int mm_vma_rights(bool readable, bool writable, uint32_t perm)
+{
+	if (perm & UIOMMU_WRITE && !writable)
+		return readable ? -EPERM : -EFAULT;
+	if (!(perm & UIOMMU_WRITE) && !readable)
+		return -EFAULT;
+	return 0;
+}
+
+/* Device memory is mapped through a file, and refuses to be populated. */
+static int mm_vma_pages(const struct uiommu_mm *mm, uint64_t addr, uint32_t perm)
+{
+	if (!mm->self || mm_populate(addr, addr + MM_PAGE, perm) != -EINVAL)
+		return 0;
+	return mm_populate_works() ? -EFAULT : 0;
+}
+
+/* -ENOTTY: this kernel can't. */
+static int mm_check_query(struct uiommu_mm *mm, int fd, uint64_t start, uint64_t end, uint32_t perm)
+{
+	while (start < end) {
+		struct mm_procmap_query q = {.size = sizeof(q), .query_addr = start};
+		long rc = mm_syscall3(SYS_ioctl, fd, (long)MM_PROCMAP_QUERY, (long)&q);
+
+		if (rc == -EINTR)
+			continue;
+		if (rc == -ENOENT)
+			return -EFAULT;
+		if (rc < 0)
+			return -ENOTTY;
+		rc = mm_vma_rights(q.vma_flags & MM_VMA_READABLE, q.vma_flags & MM_VMA_WRITABLE,
+				   perm);
+		if (!rc && (q.dev_major || q.dev_minor))
+			rc = mm_vma_pages(mm, start, perm);
+		if (rc)
+			return (int)rc;
+		start = q.vma_end;
+	}
+	return 0;
+}
+
+/*
+ * Reads maps line by line: "start-end rwxp offset major:minor inode name".
+ *  pos, len	what of buf is not used up yet
+ */
+struct mm_maps {
+	int fd;
+	size_t pos;
+	size_t len;
+	char buf[4096];
+};
+
+static int mm_maps_getc(struct mm_maps *maps)
+{
+	if (maps->pos == maps->len) {
+		long rc;
+
+		do {
+			rc = mm_syscall3(SYS_read, maps->fd, (long)maps->buf, sizeof(maps->buf));
+		} while (rc == -EINTR);
+		if (rc <= 0)
+			return -1;
+		maps->pos = 0;
+		maps->len = (size_t)rc;
+	}
+	return (unsigned char)maps->buf[maps->pos++];
+}
+
+/* A hexadecimal number and the character that ends it. */
+static uint64_t mm_maps_hex(struct mm_maps *maps, int *end)
+{
+	uint64_t value = 0;
+	int c;
+
+	for (;;) {
+		c = mm_maps_getc(maps);
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			break;
+	}
+	*end = c;
+	return value;
+}
+
+struct mm_maps_line {
+	uint64_t start;
+	uint64_t end;
+	bool readable;
+	bool writable;
+	bool file;
+};
+
+static bool mm_maps_next(struct mm_maps *maps, struct mm_maps_line *line)
+{
+	int c;
+
+	line->start = mm_maps_hex(maps, &c);
+	if (c != '-')
+		return false;
+	line->end = mm_maps_hex(maps, &c);
+	line->readable = mm_maps_getc(maps) == 'r';
+	line->writable = mm_maps_getc(maps) == 'w';
+	mm_maps_getc(maps);
+	mm_maps_getc(maps);
+	mm_maps_getc(maps);
+	mm_maps_hex(maps, &c); /* offset */
+	line->file = mm_maps_hex(maps, &c) != 0;
+	line->file |= mm_maps_hex(maps, &c) != 0;
+	while (c != '\n' && c != -1)
+		c = mm_maps_getc(maps);
+	return true;
+}
+
+int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t perm)
+{
+	struct mm_maps maps = {.fd = mm_open_maps(mm)};
+	struct mm_maps_line line;
+	int rc = 0;
+
+	if (maps.fd < 0)
+		return -EFAULT;
+	while (!rc && start < end && mm_maps_next(&maps, &line)) {
+		if (line.end <= start)
+			continue;
+		if (line.start > start)
+			break; /* a hole */
+		rc = mm_vma_rights(line.readable, line.writable, perm);
+		if (!rc && line.file)
+			rc = mm_vma_pages(mm, start, perm);
+		start = line.end;
+	}
+	if (!rc && start < end)
+		rc = -EFAULT;
+	mm_close_maps(maps.fd);
+	return rc;
+}
+
+/* By VMA, at least as exact as the kernel lets us. */
+static int mm_check_vmas(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t perm)
+{
+	int fd = mm_open_maps(mm);
+	int rc;
+
+	if (fd < 0) /* no descriptor left, or no /proc: the pages will tell */
+		return mm->self && !mm_populate(start, end, perm) ? 0 : -EFAULT;
+	rc = mm_check_query(mm, fd, start, end, perm);
+	mm_close_maps(fd);
+	return rc == -ENOTTY ? mm_check_text(mm, start, end, perm) : rc;
+}
+
+int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
+{
+	uint64_t start = addr & ~(MM_PAGE - 1);
+	uint64_t end;
+	int rc;
+
+	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)
+		return -EFAULT;
+	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
+	if (start == end)
+		return 0;
+	if (!mm->self || end - start > MM_POPULATE_MAX)
+		return mm_check_vmas(mm, start, end, perm);
+
+	rc = mm_populate(start, end, perm);
+	switch (rc) {
+	case 0:
+		return 0;
+	case -ENOMEM:
+	case -EFAULT:
+		return -EFAULT;
+	case -EINVAL:
+		/* A right is missing, or there are no pages; or the kernel is too old. */
+		rc = mm_check_vmas(mm, start, end, perm);
+		return !rc && mm_populate_works() ? -EFAULT : rc;
+	default:
+		return mm_check_vmas(mm, start, end, perm);
+	}
+}
