@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * ats-testdev.c - a device that copies one page and asks for pages it misses
+ *
+ * BAR0:
+ *	0x0	address, low half
+ *	0x4	address, high half
+ *	0x8	command: bit 0 RUN; bit 1 direction, 1 is memory to device
+ *
+ * Setting RUN copies 4 KiB between the device's buffer and memory, and RUN
+ * clears when that is done or failed.  Memory that can't be translated is asked
+ * for by a page request; RUN stays set meanwhile, and the copy starts anew when
+ * the answer is SUCCESS.
+ *
+ * Everything but the buffer is in one word, the engine, changed by compare and
+ * exchange: there is no lock, so a signal handler of the client may use the
+ * device at any moment, whatever it interrupted.  One thread at a time owns the
+ * engine (phases BUSY to REFUSED) and the buffer with it; a command written
+ * meanwhile is left for the owner (AGAIN).  A thread that gets an answer while
+ * the owner is still inside the report leaves it for the owner too, so that
+ * retries are a loop and not a recursion.
+ *
+ *	IDLE	nothing to do
+ *	BUSY	the owner copies
+ *	ASKING	the owner is reporting a page request
+ *	GRANTED, REFUSED  as ASKING, and the answer has come
+ *	WAITING	no owner; the answer will come
+ *
+ * Each request has the next number of a sequence; its low bits are the request
+ * group that the answer names.  An answer to any other request (one from
+ * before a reset or before a new command) is ignored.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "models.h"
+
+#define REG_ADDR_LO 0x0u
+#define REG_ADDR_HI 0x4u
+#define REG_CMD 0x8u
+#define BAR_SIZE 0x1000u
+
+#define CMD_RUN 0x1u
+#define CMD_TO_DEVICE 0x2u
+
+#define BUFFER_SIZE 0x1000u
+#define PRI_CAPACITY 0x800u
+#define GRPID_MASK 0x1ffu
+#define PAGE_MASK 0xfffull
+
+/*
+ * Answers that come inside the report and don't help: a handler that says
+ * SUCCESS and maps nothing would otherwise keep the client in its store to the
+ * command register for ever.
+ */
+#define INLINE_RETRIES 1024u
+
+enum phase {
+	IDLE,
+	BUSY,
+	ASKING,
+	GRANTED,
+	REFUSED,
+	WAITING,
+};
+
+/* The engine: command 0..31, phase 32..34, AGAIN 35, sequence from 36. */
+#define PHASE_SHIFT 32
+#define PHASE_MASK (7ull << PHASE_SHIFT)
+#define AGAIN (1ull << 35)
+#define SEQ_SHIFT 36
+
+/*
+ *  engine, addr	atomic
+ *  buffer		the engine's owner
+ *  dma			the engine's owner; immutable pointer
+ */
+struct ats_testdev {
+	uint64_t engine;
+	uint64_t addr;
+	struct uiommu_dma *dma;
+	bool ats;
+	uint8_t buffer[BUFFER_SIZE];
+};
+
+static enum phase phase_of(uint64_t engine)
+{
+	return (enum phase)((engine & PHASE_MASK) >> PHASE_SHIFT);
+}
+
+static uint64_t with_phase(uint64_t engine, enum phase phase)
+{
+	return (engine & ~PHASE_MASK) | (uint64_t)phase << PHASE_SHIFT;
+}
+
+static uint32_t command_of(uint64_t engine)
+{
+	return (uint32_t)engine;
+}
+
+static uint64_t engine_load(struct ats_testdev *dev)
+{
+	return __atomic_load_n(&dev->engine, __ATOMIC_SEQ_CST);
+}
+
+static bool engine_change(struct ats_testdev *dev, uint64_t *old, uint64_t new)
+{
+	return __atomic_compare_exchange_n(&dev->engine, old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+/* One try to copy the page.  The caller owns the engine. */
+static int engine_copy(struct uiommu_pci_device *pdev, uint32_t cmd, struct uiommu_dma_error *err)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t addr = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
+	uint32_t flags = dev->ats ? UIOMMU_DMA_ATS : 0;
+
+	if (cmd & CMD_TO_DEVICE)
+		return uiommu_pci_dma_read(pdev, dev->dma, UIOMMU_NO_PASID, addr, dev->buffer,
+					   BUFFER_SIZE, flags, err);
+	return uiommu_pci_dma_write(pdev, dev->dma, UIOMMU_NO_PASID, addr, dev->buffer, BUFFER_SIZE,
+				    flags, err);
+}
+
+/*
+ * The command is done, with or without success.  True: another one was written
+ * meanwhile, and the caller still owns the engine.
+ */
+static bool engine_finish(struct ats_testdev *dev)
+{
+	uint64_t old = engine_load(dev), new;
+
+	do {
+		if (old & AGAIN && command_of(old) & CMD_RUN)
+			new = with_phase(old & ~AGAIN, BUSY);
+		else
+			new = with_phase(old & ~AGAIN, IDLE) & ~(uint64_t)CMD_RUN;
+	} while (!engine_change(dev, &old, new));
+	return phase_of(new) == BUSY;
+}
+
+/*
+ * Ask for the page that the copy failed at.  True: go on as BUSY; false: the
+ * engine has no owner any more, or the command is over (*refused).
+ */
+static bool engine_ask(struct uiommu_pci_device *pdev, const struct uiommu_dma_error *err,
+		       bool *refused)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	struct uiommu_fault fault = {
+		.flags = UIOMMU_FAULT_LAST_PAGE,
+		.perm = err->perm,
+		.addr = err->iova & ~PAGE_MASK,
+	};
+	uint64_t old = engine_load(dev), new;
+
+	do {
+		if (old & AGAIN)
+			return true;
+		new = with_phase(old, ASKING) + (1ull << SEQ_SHIFT);
+	} while (!engine_change(dev, &old, new));
+	fault.grpid = (uint32_t)(new >> SEQ_SHIFT) & GRPID_MASK;
+
+	/* The answer may come before this returns, here or in another thread. */
+	uiommu_report_device_fault(uiommu_pci_iommu_device(pdev), &fault);
+
+	old = engine_load(dev);
+	do {
+		*refused = phase_of(old) == REFUSED && !(old & AGAIN);
+		if (*refused)
+			return false;
+		if (phase_of(old) == ASKING && !(old & AGAIN))
+			new = with_phase(old, WAITING);
+		else /* granted, or a new command makes the request void */
+			new = with_phase(old, BUSY);
+	} while (!engine_change(dev, &old, new));
+	return phase_of(new) == BUSY;
+}
+
+/* The caller just became the engine's owner. */
+static void engine_run(struct uiommu_pci_device *pdev)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t last = ~0ull;
+	unsigned int same = 0;
+
+	for (;;) {
+		struct uiommu_dma_error err = {.perm = 0};
+		uint64_t old = engine_load(dev);
+		bool refused = true;
+		int rc;
+
+		/* From here on the newest command is the one that runs. */
+		while (!engine_change(dev, &old, old & ~AGAIN))
+			;
+		if (command_of(old) & CMD_RUN) {
+			rc = engine_copy(pdev, command_of(old), &err);
+			if (dev->ats && (rc == -ENOENT || rc == -EPERM) &&
+			    (err.iova != last || ++same < INLINE_RETRIES)) {
+				if (err.iova != last)
+					same = 0;
+				last = err.iova;
+				if (engine_ask(pdev, &err, &refused))
+					continue;
+				if (!refused)
+					return;
+			}
+		}
+		if (!engine_finish(dev))
+			return;
+	}
+}
+
+static void write_command(struct uiommu_pci_device *pdev, uint32_t cmd)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t old = engine_load(dev), new;
+	bool owner;
+
+	do {
+		new = (old & ~(uint64_t)UINT32_MAX) | cmd;
+		owner = false;
+		if (phase_of(old) != IDLE && phase_of(old) != WAITING) {
+			new |= AGAIN;
+		} else if (cmd & CMD_RUN) {
+			new = with_phase(new, BUSY);
+			owner = true;
+		} else {
+			new = with_phase(new, IDLE);
+		}
+	} while (!engine_change(dev, &old, new));
+	if (owner)
+		engine_run(pdev);
+}
+
+static void ats_testdev_page_response(struct uiommu_pci_device *pdev,
+				      const struct uiommu_page_response *resp)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	bool granted = resp->code == UIOMMU_PAGE_RESP_SUCCESS;
+	uint64_t old = engine_load(dev), new;
+	enum phase phase;
+
+	do {
+		phase = phase_of(old);
+		if (((old >> SEQ_SHIFT) & GRPID_MASK) != resp->grpid)
+			return;
+		if (phase == ASKING)
+			new = with_phase(old, granted ? GRANTED : REFUSED);
+		else if (phase == WAITING && granted)
+			new = with_phase(old, BUSY);
+		else if (phase == WAITING)
+			new = with_phase(old, IDLE) & ~(uint64_t)CMD_RUN;
+		else
+			return;
+	} while (!engine_change(dev, &old, new));
+	if (phase_of(new) == BUSY)
+		engine_run(pdev);
+}
+
+/* ---- registers ---- */
+
+static uint64_t ats_testdev_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar,
+				      uint64_t offset, unsigned int size)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t addr = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
+
+	if (size < 4)
+		return ~0ull;
+	switch (offset) {
+	case REG_ADDR_LO:
+		return addr;
+	case REG_ADDR_HI:
+		return addr >> 32;
+	case REG_CMD:
+		return command_of(engine_load(dev));
+	default:
+		return ~0ull;
+	}
+}
+
+static void set_addr(struct ats_testdev *dev, uint64_t keep, uint64_t value)
+{
+	uint64_t old = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
+
+	while (!__atomic_compare_exchange_n(&dev->addr, &old, (old & keep) | value, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+}
+
+static void ats_testdev_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar,
+				   uint64_t offset, uint64_t value, unsigned int size)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+
+	if (size < 4)
+		return;
+	switch (offset) {
+	case REG_ADDR_LO:
+		set_addr(dev, size == 8 ? 0 : ~(uint64_t)UINT32_MAX, value);
+		break;
+	case REG_ADDR_HI:
+		set_addr(dev, UINT32_MAX, value << 32);
+		break;
+	case REG_CMD:
+		write_command(pdev, (uint32_t)value);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+static void ats_testdev_reset(struct uiommu_pci_device *pdev)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t engine = engine_load(dev);
+
+	/* Nobody is inside, so nobody owns the engine.  The sequence goes on. */
+	engine = with_phase(engine, IDLE) & ~(AGAIN | UINT32_MAX);
+	__atomic_store_n(&dev->engine, engine, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&dev->addr, 0, __ATOMIC_SEQ_CST);
+	memset(dev->buffer, 0, sizeof(dev->buffer));
+}
+
+static int ats_testdev_init(struct uiommu_pci_device *pdev)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	int rc;
+
+	rc = uiommu_pci_add_bar(pdev, 0, BAR_SIZE, UIOMMU_BAR_64BIT);
+	if (rc)
+		return rc;
+	rc = uiommu_pci_add_pcie(pdev, 0x80);
+	if (rc < 0)
+		return rc;
+	dev->ats = uiommu_pci_option_bool(pdev, "ats");
+	if (dev->ats) {
+		rc = uiommu_pci_add_ats(pdev, 0x100);
+		if (rc < 0)
+			return rc;
+		rc = uiommu_pci_add_pri(pdev, 0, PRI_CAPACITY);
+		if (rc < 0)
+			return rc;
+	}
+	return uiommu_pci_dma_open(pdev, &dev->dma);
+}
+
+static const struct uiommu_option_desc ats_testdev_options[] = {
+	{
+		.name = "ats",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "on",
+		.help = "has ATS and PRI; off: memory that isn't mapped is just an error",
+	},
+	{.name = NULL},
+};
+
+const struct uiommu_model ats_testdev_model = {
+	.abi = UIOMMU_MODEL_ABI,
+	.name = "ats-testdev",
+	.summary = "copies a page by DMA; asks for pages that aren't mapped (ATS, PRI)",
+	.vendor = 0x1234,
+	.device = 0x11e9,
+	.revision = 2,
+	.class_code = 0x00ff00,
+	.options = ats_testdev_options,
+	.priv_size = sizeof(struct ats_testdev),
+	.init = ats_testdev_init,
+	.reset = ats_testdev_reset,
+	.mmio_read = ats_testdev_mmio_read,
+	.mmio_write = ats_testdev_mmio_write,
+	.page_response = ats_testdev_page_response,
+};

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * pci/host.c - which addresses and numbers the machine itself uses
+ *
+ * Only the way in by a spec asks (uiommu_pci_device_add()); an instance made
+ * from a manifest is told, and looks at nothing here: inside a client these
+ * paths are the tree's.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci/pci.h"
+
+bool pci_host_has(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", name);
+	return !access(path, F_OK);
+}
+
+unsigned int pci_host_next_number(const char *dir, const char *prefix)
+{
+	size_t skip = strlen(prefix);
+	unsigned int next = 0;
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return 0;
+	while ((entry = readdir(d))) {
+		unsigned long number;
+		char *end;
+
+		if (strncmp(entry->d_name, prefix, skip) || !entry->d_name[skip])
+			continue;
+		number = strtoul(entry->d_name + skip, &end, 10);
+		if (!*end && number < 1u << 20 && number >= next)
+			next = (unsigned int)number + 1;
+	}
+	closedir(d);
+	return next;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pci/pci.h - PCI functions, from the inside
+ *
+ * A function is a config space of 4096 bytes with a mask of what a write may
+ * change, six BARs, a model with its state behind it, and a device on core.
+ * One driver of the instance (vfio-pci) is told of each.
+ *
+ * The gate.  Calls into a model (mmio, page responses) pass it; who closes it
+ * waits until none is inside: a function level reset, clearing COMMAND.MEM,
+ * removal.  Calls nest (a store to a BAR does DMA, faults, and is answered, all
+ * in one thread): a thread that is inside passes a closed gate.
+ */
+#ifndef UI_PCI_PCI_H
+#define UI_PCI_PCI_H
+
+#include <uiommu/device.h>
+#include <urcu/list.h>
+
+#include "base/ctx.h"
+
+#define PCI_CFG_SIZE 4096u
+#define PCI_BARS 6u
+#define PCI_DMA_CHANNELS 64u
+
+/* Offsets and bits of config space that this library touches. */
+#define PCI_REG_VENDOR 0x00u
+#define PCI_REG_DEVICE 0x02u
+#define PCI_REG_COMMAND 0x04u
+#define PCI_REG_STATUS 0x06u
+#define PCI_REG_REVISION 0x08u
+#define PCI_REG_CACHE_LINE 0x0cu
+#define PCI_REG_BAR0 0x10u
+#define PCI_REG_SUBSYS_VENDOR 0x2cu
+#define PCI_REG_SUBSYS_DEVICE 0x2eu
+#define PCI_REG_CAPS 0x34u
+#define PCI_REG_INTERRUPT_LINE 0x3cu
+
+#define PCI_CMD_MEM 0x0002u
+#define PCI_CMD_MASTER 0x0004u
+#define PCI_CMD_PARITY 0x0040u
+#define PCI_CMD_SERR 0x0100u
+#define PCI_CMD_INTX_DISABLE 0x0400u
+#define PCI_STATUS_CAPS 0x0010u
+
+/* "DDDD:BB:DD.F" and as a number that sorts the same way. */
+struct pci_address {
+	uint16_t domain;
+	uint8_t bus;
+	uint8_t devfn;
+};
+
+/*
+ *  size	immutable once registered; 0: no BAR
+ *  flags	immutable; UIOMMU_BAR_*
+ */
+struct pci_bar {
+	uint64_t size;
+	unsigned int flags;
+	bool upper; /* the high half of a 64-bit BAR before it */
+};
+
+/* An option of the spec, or a default. */
+struct pci_option {
+	const struct uiommu_option_desc *desc;
+	uint64_t number; /* UINT, BOOL */
+	char *string;
+};
+
+/*
+ * Refs: none; lives from add to the instance's end.
+ * Locks: state->lock -> config_lock; neither is held across a call of the model.
+ *  ctx, model, priv, address, name, group_id, options, spec	immutable
+ *  bars, pasid_width, pri, *_cap, used	immutable after init
+ *  iommu				immutable once added
+ *  channels, nr_channels		init's thread, then immutable
+ *  config, writable			config_lock
+ *  command				atomic; a copy of COMMAND for readers without the lock
+ *  powered				atomic; in D0
+ *  handlers				atomic; attached domains that take page requests
+ *  gate				atomic; see device.c
+ *  dead				atomic; set once, before removal
+ *  driver_data				the driver's, from probe to remove
+ *  node				state->lock
+ */
+struct uiommu_pci_device {
+	struct uiommu *ctx;
+	const struct uiommu_model *model;
+	void *priv;
+	struct pci_address address;
+	char name[16];
+	unsigned int group_id;
+	struct pci_option *options;
+	unsigned int nr_options;
+	char *spec;
+
+	struct pci_bar bars[PCI_BARS];
+	unsigned int pasid_width;
+	bool pri;
+	uint16_t pcie_cap;
+	uint16_t pm_cap;
+	uint16_t pri_cap;
+	uint16_t last_cap;
+	uint16_t last_ecap;
+	uint64_t used[PCI_CFG_SIZE / 4 / 64]; /* a bit per dword that a capability has */
+
+	struct uiommu_device *iommu;
+	struct uiommu_dma **channels[PCI_DMA_CHANNELS];
+	unsigned int nr_channels;
+
+	struct ui_mutex config_lock;
+	uint8_t config[PCI_CFG_SIZE];
+	uint8_t writable[PCI_CFG_SIZE];
+
+	uint32_t command;
+	uint32_t powered;
+	uint32_t handlers;
+	uint32_t dead;
+	uint64_t gate;
+
+	void *driver_data;
+	struct cds_list_head node;
+};
+
+/* What a PCI driver is told.  One per instance, set before any device is added. */
+struct pci_driver {
+	const char *name;
+	/* Keep clear of numbers that the host uses; before the first device. */
+	void (*avoid_host)(struct uiommu *ctx);
+	int (*probe)(struct uiommu_pci_device *pdev);
+	void (*remove)(struct uiommu_pci_device *pdev);
+};
+
+/*
+ * Locks: lock is outermost here; held across the driver's probe.
+ *  driver		immutable after vfio_init()
+ *  devices, next_*, host_asked	lock
+ */
+struct pci_state {
+	struct ui_mutex lock;
+	const struct pci_driver *driver;
+	bool host_asked;
+	struct cds_list_head devices;
+	unsigned int next_group;
+	uint64_t next_bar32;
+	uint64_t next_bar64;
+};
+
+int pci_init(struct uiommu *ctx);
+/* Removes every device: the driver's files are closed. */
+void pci_exit(struct uiommu *ctx);
+
+/* ---- address.c ---- */
+
+/* "DDDD:BB:DD.F" or "BB:DD.F"; -EINVAL. */
+int pci_address_parse(const char *text, struct pci_address *address);
+/* @name: at least 16 bytes */
+void pci_address_format(const struct pci_address *address, char *name);
+
+/* ---- host.c: what this machine has; plain libc calls ---- */
+
+bool pci_host_has(const char *name);
+/* One more than the largest number that names an entry of @dir after @prefix; 0: none. */
+unsigned int pci_host_next_number(const char *dir, const char *prefix);
+
+/* ---- spec.c ---- */
+
+/* A spec taken apart; what it points to is freed by pci_spec_fini(). */
+struct pci_spec {
+	const struct uiommu_model *model;
+	struct pci_option *options;
+	unsigned int nr_options;
+	bool has_address;
+	struct pci_address address;
+	char *text; /* "MODEL[,option=value...]" without the address */
+};
+
+int pci_spec_parse(struct pci_spec *spec, const char *text, char *errbuf, size_t errlen);
+void pci_spec_fini(struct pci_spec *spec);
+void pci_error(char *errbuf, size_t errlen, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- config.c ---- */
+
+void pci_config_init(struct uiommu_pci_device *pdev);
+/* Any range within the 4096 bytes (-EFAULT otherwise, as vfio answers). */
+int pci_config_read(struct uiommu_pci_device *pdev, uint64_t offset, void *buf, size_t length);
+int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void *buf,
+		     size_t length);
+/* Changes COMMAND: (old & ~clear) | set. */
+void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set);
+uint64_t pci_config_bar(struct uiommu_pci_device *pdev, unsigned int bar);
+void pci_config_place_bars(struct uiommu_pci_device *pdev);
+/* PRI's enable bit follows whether somebody takes page requests. */
+void pci_config_set_pri(struct uiommu_pci_device *pdev, bool on);
+
+/* ---- device.c ---- */
+
+/*
+ * As uiommu_pci_device_add(), but the host isn't asked, and @address and
+ * @group_id are as said: group_id UINT32_MAX is the next free.
+ */
+int pci_device_add_at(struct uiommu *ctx, struct pci_spec *spec, unsigned int group_id,
+		      struct uiommu_pci_device **out, char *errbuf, size_t errlen);
+struct uiommu_pci_device *pci_device_find(struct uiommu *ctx, const struct pci_address *address);
+
+/*
+ * Accesses to a BAR.  @offset is a multiple of @size (1, 2, 4, 8).
+ * -EIO: memory decoding is off, or past the BAR's end.  Safe in a signal handler.
+ */
+int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		  unsigned int size, uint64_t *value);
+int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		   unsigned int size, uint64_t value);
+
+/*
+ * Function level reset; COMMAND and BARs are as before afterwards.  -EAGAIN:
+ * asked for from inside a call of this device's model.
+ */
+int pci_reset(struct uiommu_pci_device *pdev);
+
+/* ---- gate.c ---- */
+
+/* A call of the model by this thread; on its stack. */
+struct pci_inside {
+	const struct uiommu_pci_device *pdev;
+	struct pci_inside *outer;
+};
+
+/* False: this thread has the gate closed itself, so nothing may be called. */
+bool pci_gate_enter(struct uiommu_pci_device *pdev, struct pci_inside *inside);
+void pci_gate_leave(struct uiommu_pci_device *pdev, struct pci_inside *inside);
+/* False, and not closed: this thread is inside (it would wait for itself). */
+bool pci_gate_close(struct uiommu_pci_device *pdev);
+void pci_gate_open(struct uiommu_pci_device *pdev);
+
+#endif /* UI_PCI_PCI_H */
