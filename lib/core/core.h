@@ -99,7 +99,7 @@ struct core_table {
  *  table	set once, under mutex; so is each leaf.  Freed with the group.
  *  devices	mutex
  *  changed	signalled under mutex when a slot stops being busy
- *  fault_lock, fault_cond	iopf's: the page requests of all its devices and
+ *  fault_lock, fault_cond, fault_waiters	iopf's: the page requests of all its devices and
  *		handles, see iopf/iopf.h; innermost
  */
 struct uiommu_group {
@@ -112,6 +112,7 @@ struct uiommu_group {
 	struct cds_list_head devices;
 	struct ui_mutex fault_lock;
 	struct ui_cond fault_cond;
+	unsigned int fault_waiters;
 };
 
 /* ---- slot words ---- */
@@ -209,6 +210,8 @@ int core_for_each_slot(struct uiommu_group *group,
 void core_detach_all(struct uiommu_group *group);
 
 int core_init(struct uiommu *ctx);
+/* Unregisters what its registrants left; before core_exit(). */
+void core_unregister_all(struct uiommu *ctx);
 void core_exit(struct uiommu *ctx);
 void core_set_fault_hooks(struct uiommu *ctx, const struct core_fault_hooks *hooks);
 

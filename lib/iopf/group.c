@@ -9,6 +9,17 @@
 #include "iopf/iopf.h"
 
 /*
+ * The answers that this thread is giving, innermost first: a page_response() may
+ * report a fault, whose handler answers at once, and so on.
+ */
+struct iopf_answer {
+	struct uiommu_iopf_group *group;
+	const struct iopf_answer *outer;
+};
+
+UI_PER_THREAD(const struct iopf_answer *, answers);
+
+/*
  * The groups routed by a handle.  Needs fault_lock.  The handle has two words
  * for it, zero until the first group comes.
  */
@@ -96,21 +107,16 @@ static void group_put(struct uiommu_iopf_group *group)
 void iopf_group_link_locked(struct uiommu_iopf_group *group, struct uiommu_attach_handle *handle)
 {
 	group->handle = handle;
-	cds_list_add_tail(&group->dev_node, &group->dev->iopf->open);
+	cds_list_add_tail(&group->dev_node, &group->dev->iopf->groups);
 	cds_list_add_tail(&group->handle_node, handle_groups_locked(handle));
 }
 
-/* Exactly one caller gets true, and must then call iopf_group_answer(). */
-static bool group_claim_locked(struct uiommu_iopf_group *group)
+/* Exactly one caller gets true, and must then call group_answer(). */
+static bool group_claim(struct uiommu_iopf_group *group)
 {
-	if (group->state != IOPF_OPEN)
-		return false;
-	group->answerer = ui_self();
-	/* Pairs with the acquire in uiommu_iopf_free_group(). */
-	ui_store_release(&group->state, IOPF_ANSWERING);
-	cds_list_del(&group->dev_node);
-	cds_list_add_tail(&group->dev_node, &group->dev->iopf->answering);
-	return true;
+	uint32_t state = IOPF_OPEN;
+
+	return ui_cmpxchg(&group->state, &state, IOPF_CLAIMED);
 }
 
 void iopf_respond(struct uiommu_device *dev, const struct uiommu_fault *last,
@@ -133,48 +139,89 @@ void iopf_respond(struct uiommu_device *dev, const struct uiommu_fault *last,
 static void group_answer(struct uiommu_iopf_group *group, enum uiommu_page_response_code code)
 {
 	struct uiommu_group *devices = group->handle->group;
+	struct iopf_answer answer = {group, *ui_this(answers)};
 
+	*ui_this(answers) = &answer;
 	iopf_respond(group->dev, &group->last, code);
+	*ui_this(answers) = answer.outer;
 
 	ui_mutex_lock(&devices->fault_lock);
-	ui_store_release(&group->state, IOPF_DONE);
 	cds_list_del(&group->dev_node);
 	cds_list_del(&group->handle_node);
 	/* From here on the device may be gone. */
-	ui_cond_broadcast(&devices->fault_cond);
+	if (devices->fault_waiters)
+		ui_cond_broadcast(&devices->fault_cond);
 	ui_mutex_unlock(&devices->fault_lock);
 	/* devices lives as long as our handle, which this may put. */
 	group_put(group);
 }
 
-void iopf_mark_delivered_locked(struct uiommu_device *dev)
+void iopf_mark_delivered(void)
 {
-	struct uiommu_iopf_group *group;
+	const struct iopf_answer *answer = *ui_this(answers);
 
-	cds_list_for_each_entry(group, &dev->iopf->answering, dev_node) {
-		if (group->delivered || group->answerer != ui_self())
-			continue;
-		group->delivered = true;
-		ui_cond_broadcast(&dev->group->fault_cond);
+	/* Only we write it, inner ones last. */
+	for (; answer && !answer->group->delivered; answer = answer->outer) {
+		struct uiommu_group *devices = answer->group->handle->group;
+
+		ui_mutex_lock(&devices->fault_lock);
+		answer->group->delivered = true;
+		if (devices->fault_waiters)
+			ui_cond_broadcast(&devices->fault_cond);
+		ui_mutex_unlock(&devices->fault_lock);
 	}
 }
 
-/*
- * The next group that keeps a handle from being drained: one to be claimed, or
- * else one that another thread is about to answer.  NULL: it is drained.
- */
-static struct uiommu_iopf_group *next_unanswered_locked(struct uiommu_attach_handle *handle)
+/* Until some group leaves its lists, or was delivered. */
+static void wait_for_answers(struct uiommu_group *devices)
 {
-	struct uiommu_iopf_group *group, *wait_for = NULL;
+	devices->fault_waiters++;
+	ui_cond_wait(&devices->fault_cond, &devices->fault_lock);
+	devices->fault_waiters--;
+}
+
+/* A detach that the device does itself in page_response(): it has its answer. */
+static bool answered_here(const struct uiommu_iopf_group *group)
+{
+	const struct iopf_answer *answer = *ui_this(answers);
+
+	while (answer && answer->group != group)
+		answer = answer->outer;
+	return answer;
+}
+
+/*
+ * Answers what is open of a list, and returns true; the list may have changed.
+ * False: there is nothing open.
+ */
+static bool answer_open_locked(struct uiommu_group *devices, struct uiommu_iopf_group *group)
+{
+	if (!group_claim(group))
+		return false;
+	ui_mutex_unlock(&devices->fault_lock);
+	group_answer(group, UIOMMU_PAGE_RESP_INVALID);
+	ui_mutex_lock(&devices->fault_lock);
+	return true;
+}
+
+/*
+ * One round: false when the device has all its answers to what came through
+ * the handle.  May release and take fault_lock.
+ */
+static bool drain_some_locked(struct uiommu_attach_handle *handle)
+{
+	struct uiommu_iopf_group *group;
+	bool wait = false;
 
 	cds_list_for_each_entry(group, handle_groups_locked(handle), handle_node) {
-		if (group->state == IOPF_OPEN)
-			return group;
-		/* A detach by the device, from within page_response(): it has its answer. */
-		if (!group->delivered && group->answerer != ui_self())
-			wait_for = group;
+		if (answer_open_locked(handle->group, group))
+			return true;
+		if (!group->delivered && !answered_here(group))
+			wait = true;
 	}
-	return wait_for;
+	if (wait)
+		wait_for_answers(handle->group);
+	return wait;
 }
 
 /*
@@ -184,18 +231,10 @@ static struct uiommu_iopf_group *next_unanswered_locked(struct uiommu_attach_han
 void iopf_drain_handle(struct uiommu_attach_handle *handle)
 {
 	struct uiommu_group *devices = handle->group;
-	struct uiommu_iopf_group *group;
 
 	ui_mutex_lock(&devices->fault_lock);
-	while ((group = next_unanswered_locked(handle))) {
-		if (!group_claim_locked(group)) {
-			ui_cond_wait(&devices->fault_cond, &devices->fault_lock);
-			continue;
-		}
-		ui_mutex_unlock(&devices->fault_lock);
-		group_answer(group, UIOMMU_PAGE_RESP_INVALID);
-		ui_mutex_lock(&devices->fault_lock);
-	}
+	while (drain_some_locked(handle))
+		;
 	ui_mutex_unlock(&devices->fault_lock);
 }
 
@@ -206,10 +245,22 @@ int iopf_device_init(struct uiommu_device *dev)
 	if (!idev)
 		return -ENOMEM;
 	CDS_INIT_LIST_HEAD(&idev->partials);
-	CDS_INIT_LIST_HEAD(&idev->open);
-	CDS_INIT_LIST_HEAD(&idev->answering);
+	CDS_INIT_LIST_HEAD(&idev->groups);
 	dev->iopf = idev;
 	return 0;
+}
+
+static bool device_drain_some_locked(struct iopf_device *idev, struct uiommu_group *devices)
+{
+	struct uiommu_iopf_group *group;
+
+	cds_list_for_each_entry(group, &idev->groups, dev_node)
+		if (answer_open_locked(devices, group))
+			return true;
+	if (cds_list_empty(&idev->groups))
+		return false;
+	wait_for_answers(devices);
+	return true;
 }
 
 /* From the device's removal: its reports have stopped, and are not to come again. */
@@ -217,23 +268,10 @@ void iopf_device_fini(struct uiommu_device *dev)
 {
 	struct uiommu_group *devices = dev->group;
 	struct iopf_device *idev = dev->iopf;
-	struct uiommu_iopf_group *group;
 
 	ui_mutex_lock(&devices->fault_lock);
-	for (;;) {
-		if (!cds_list_empty(&idev->open)) {
-			group = cds_list_first_entry(&idev->open, struct uiommu_iopf_group,
-						     dev_node);
-			group_claim_locked(group);
-			ui_mutex_unlock(&devices->fault_lock);
-			group_answer(group, UIOMMU_PAGE_RESP_INVALID);
-			ui_mutex_lock(&devices->fault_lock);
-		} else if (!cds_list_empty(&idev->answering)) {
-			ui_cond_wait(&devices->fault_cond, &devices->fault_lock);
-		} else {
-			break;
-		}
-	}
+	while (device_drain_some_locked(idev, devices))
+		;
 	ui_mutex_unlock(&devices->fault_lock);
 	iopf_free_partials(&idev->partials);
 	dev->iopf = NULL;
@@ -281,17 +319,11 @@ const struct uiommu_fault *uiommu_iopf_group_fault(const struct uiommu_iopf_grou
 
 int uiommu_iopf_group_response(struct uiommu_iopf_group *group, enum uiommu_page_response_code code)
 {
-	struct uiommu_group *devices = group->handle->group;
-	bool claimed;
-
 	if (code != UIOMMU_PAGE_RESP_SUCCESS && code != UIOMMU_PAGE_RESP_INVALID &&
 	    code != UIOMMU_PAGE_RESP_FAILURE)
 		return -EINVAL;
 
-	ui_mutex_lock(&devices->fault_lock);
-	claimed = group_claim_locked(group);
-	ui_mutex_unlock(&devices->fault_lock);
-	if (!claimed)
+	if (!group_claim(group))
 		return -EALREADY;
 	group_answer(group, code);
 	return 0;
@@ -299,7 +331,7 @@ int uiommu_iopf_group_response(struct uiommu_iopf_group *group, enum uiommu_page
 
 void uiommu_iopf_free_group(struct uiommu_iopf_group *group)
 {
-	/* No answer follows a claim, so only OPEN needs the lock to be looked at again. */
+	/* CLAIMED is final, so only OPEN needs to be tried. */
 	if (ui_load_acquire(&group->state) == IOPF_OPEN)
 		uiommu_iopf_group_response(group, UIOMMU_PAGE_RESP_FAILURE);
 	group_put(group);

@@ -5,15 +5,14 @@
  * See uiommu/iopf.h for the words.  A group of faults is in two lists from
  * the moment it is routed until the device has its answer: the device's, for
  * its removal, and the attach handle's, for detach and replace.  Both, and
- * who answers, are under one lock per struct uiommu_group, fault_lock.
+ * fault_lock of the struct uiommu_group.
  *
- *	OPEN --claim--> ANSWERING --page_response() returns--> DONE
- *
- * The claim is the one transition that entitles to call page_response(), so
- * there is exactly one response, whoever competes: the handler, a detach, a
- * replace, the device's removal.  page_response() runs without a lock.  Who
- * detaches or removes waits for answers that other threads are giving, but
- * never for a handler:
+ * The claim, one atomic step from OPEN to CLAIMED, entitles to call
+ * page_response(); so there is exactly one response, whoever competes: the
+ * handler, a detach, a replace, the device's removal.  page_response() runs
+ * without a lock, and then the group leaves its lists.  Who detaches or removes
+ * claims what is still open and waits for answers that other threads are giving,
+ * but never for a handler:
  *
  *  - A removal waits until page_response() has returned, for it uses the
  *    device.  The device has stopped its reports, so no handler runs below it.
@@ -32,8 +31,7 @@
 
 enum iopf_state {
 	IOPF_OPEN,
-	IOPF_ANSWERING,
-	IOPF_DONE,
+	IOPF_CLAIMED,
 };
 
 /* What is parked of a request whose last page is yet to come. */
@@ -45,24 +43,19 @@ struct iopf_partial {
 /*
  * dev->iopf, from registration to removal.  Everything: dev->group->fault_lock.
  *  partials	struct iopf_partial, in order of arrival
- *  open	groups that are OPEN
- *  answering	groups that are ANSWERING
+ *  groups	those that the device has no answer to yet
  */
 struct iopf_device {
 	struct cds_list_head partials;
-	struct cds_list_head open;
-	struct cds_list_head answering;
+	struct cds_list_head groups;
 };
 
 /*
  * Refs: the handler's, put by uiommu_iopf_free_group(); the lists', put by
  *	iopf_group_answer().  Who claims acts on the lists' reference.
  *  dev, handle, faults, nr_faults, last	immutable once linked
- *  refs				atomic
- *  state, delivered, answerer		handle->group->fault_lock; once it is no longer
- *					OPEN a state stays so, which holders of a
- *					reference may read without the lock
- *  dev_node, handle_node		handle->group->fault_lock
+ *  refs, state				atomic
+ *  delivered, dev_node, handle_node	handle->group->fault_lock
  *
  * dev is there as long as the group is listed, for removal waits.  handle is a
  * reference (contract, point 6); the uiommu_group lives as long as it.
@@ -77,7 +70,6 @@ struct uiommu_iopf_group {
 	int64_t refs;
 	uint32_t state;
 	bool delivered;
-	uintptr_t answerer;
 	struct cds_list_head dev_node;
 	struct cds_list_head handle_node;
 };
@@ -98,8 +90,8 @@ void iopf_free_partials(struct cds_list_head *partials);
 void iopf_group_link_locked(struct uiommu_iopf_group *group, struct uiommu_attach_handle *handle);
 /* Of a group that was never linked. */
 void iopf_group_abort(struct uiommu_iopf_group *group);
-/* This thread, maybe inside a page_response(), reports another fault; needs fault_lock. */
-void iopf_mark_delivered_locked(struct uiommu_device *dev);
+/* This thread, maybe inside a page_response(), reports another fault; takes fault_lock. */
+void iopf_mark_delivered(void);
 /* page_response() and its count, for @last alone. */
 void iopf_respond(struct uiommu_device *dev, const struct uiommu_fault *last,
 		  enum uiommu_page_response_code code);

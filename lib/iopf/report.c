@@ -93,7 +93,6 @@ static int park(struct uiommu_device *dev, const struct uiommu_fault *fault)
 		return -ENOMEM;
 	partial->fault = *fault;
 	ui_mutex_lock(&dev->group->fault_lock);
-	iopf_mark_delivered_locked(dev);
 	cds_list_add_tail(&partial->node, &dev->iopf->partials);
 	ui_mutex_unlock(&dev->group->fault_lock);
 	return 0;
@@ -119,7 +118,6 @@ static int open_group(struct uiommu_iopf_group *group, struct uiommu_attach_hand
 			return rc;
 		ui_mutex_lock(&dev->group->fault_lock);
 	}
-	iopf_mark_delivered_locked(dev);
 	/* Either we see the detach here, or its drain sees our group. */
 	if (uiommu_attach_handle_attached(handle))
 		iopf_group_link_locked(group, handle);
@@ -173,6 +171,7 @@ int uiommu_report_device_fault(struct uiommu_device *dev, const struct uiommu_fa
 	if (last)
 		ui_count_inc(&dev->ctx->counts.faults_reported);
 
+	iopf_mark_delivered();
 	handle = route(dev, fault, &reason);
 	if (!handle) {
 		refuse(dev, fault, reason);

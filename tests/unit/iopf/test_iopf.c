@@ -34,6 +34,16 @@ void *wrap_calloc(size_t n, size_t size)
 	return real_calloc(n, size);
 }
 
+void *wrap_malloc(size_t size) __asm__("__wrap_malloc");
+void *real_malloc(size_t size) __asm__("__real_malloc");
+
+void *wrap_malloc(size_t size)
+{
+	if (fail_alloc_in && --fail_alloc_in == 0)
+		return NULL;
+	return real_malloc(size);
+}
+
 /* ---- the rig ---- */
 
 struct rig {
