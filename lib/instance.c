@@ -98,6 +98,7 @@ void uiommu_destroy(struct uiommu *ctx)
 	vfio_exit(ctx);
 	pci_exit(ctx);
 	iommufd_exit(ctx);
+	core_unregister_all(ctx);
 	if (ui_load_acquire(&ctx->counts.handles)) {
 		ui_note(ctx, "the instance is left in place: attach handles are still referenced");
 		return;

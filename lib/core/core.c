@@ -17,7 +17,17 @@ int core_init(struct uiommu *ctx)
 	return 0;
 }
 
-/* Whoever registered devices has unregistered them. */
+void core_unregister_all(struct uiommu *ctx)
+{
+	struct core_state *core = ctx->core;
+
+	/* Nobody else is inside any call, so the list is ours. */
+	while (!cds_list_empty(&core->devices))
+		uiommu_device_unregister(
+			cds_list_first_entry(&core->devices, struct uiommu_device, ctx_node));
+}
+
+/* No device is registered. */
 void core_exit(struct uiommu *ctx)
 {
 	struct core_state *core = ctx->core;
