@@ -120,6 +120,15 @@ uiommu_attach_handle_get(struct uiommu_group *group, uint32_t pasid,
 			 const struct uiommu_handle_ops *ops);
 
 /**
+ * uiommu_attach_handle_hold() - one reference more
+ * @handle: the caller holds one, or has just initialised it
+ *
+ * Return: @handle.
+ */
+UIOMMU_API struct uiommu_attach_handle *
+uiommu_attach_handle_hold(struct uiommu_attach_handle *handle);
+
+/**
  * uiommu_attach_handle_put() - give a reference back
  * @handle: the last put runs ops->release() here
  *

@@ -155,6 +155,13 @@ struct uiommu_attach_handle *uiommu_attach_handle_get(struct uiommu_group *group
 	return slot_get(group->ctx->core, slot, ops);
 }
 
+struct uiommu_attach_handle *uiommu_attach_handle_hold(struct uiommu_attach_handle *handle)
+{
+	/* The caller's reference is in the sum, so the sum isn't zero. */
+	ui_fetch_add(&handle->refs, 1);
+	return handle;
+}
+
 /* The last reference is gone: nobody else can reach the handle any more. */
 static void handle_release(struct uiommu_attach_handle *handle)
 {

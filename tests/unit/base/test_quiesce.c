@@ -27,7 +27,7 @@
 static struct ui_readers readers;
 static struct {
 	uint64_t word;
-} __attribute__((aligned(64))) clog[CLOGS];
+} __attribute__((aligned(64))) clogs[CLOGS];
 static uint64_t cells[2];
 static uint64_t *published;
 static uint32_t running, stop;
@@ -37,7 +37,7 @@ static uint64_t seen;
 static void clog_store_buffer(void)
 {
 	for (int i = 0; i < CLOGS; i++)
-		ui_store_relaxed(&clog[i].word, 1);
+		ui_store_relaxed(&clogs[i].word, 1);
 }
 
 /* On processors of their own, or their store buffers never meet. */
