@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The tree of areas: what the writer does (node.h has the nodes, and readers).
+ *
+ * The writer makes a change so that readers see it in one store: a new order of a
+ * leaf, one pointer to a new subtree, one bit of valid.  Nodes that this puts out
+ * of reach are retired; they keep what they had, for readers that are inside,
+ * until iopt_tree_quiesce().
+ *
+ * Inserting may need memory, and gets all of it before it changes anything.
+ * Removing needs none: an empty leaf goes by its bit in the parent, which goes by
+ * its own when it has no child left.  When small leaves could be one, removing
+ * tries to join them; if there is no memory they stay.
+ *
+ * Invariants:
+ *  - a leaf is empty only if it is the root;
+ *  - an inner node has a valid child; the root has two;
+ *  - all leaves are equally deep;
+ *  - an area ends before the next key of each node on its way from the root.
+ */
+#include <string.h>
+
+#include "iopt/node.h"
+
+/* So many nodes wait for the next unmap; then an insert waits for readers. */
+#define IOPT_RETIRED_MAX 256
+/* A leaf with so few areas is joined with a neighbour if both fit twice over. */
+#define IOPT_LEAF_FEW 3
+#define IOPT_LEAF_JOIN 8
+
+/* The children of an inner node that is being made, with room for one too many. */
+struct iopt_children {
+	unsigned int nr;
+	uint64_t key[IOPT_INNER_MAX + 1];
+	uint64_t child[IOPT_INNER_MAX + 1];
+};
+
+/* ---- nodes ---- */
+
+static struct iopt_leaf *iopt_leaf_alloc(void)
+{
+	return ui_zalloc(sizeof(struct iopt_leaf));
+}
+
+static struct iopt_inner *iopt_inner_alloc(const uint64_t *key, const uint64_t *child,
+					   unsigned int nr)
+{
+	struct iopt_inner *inner = ui_zalloc(sizeof(*inner));
+
+	if (!inner)
+		return NULL;
+	inner->nr = nr;
+	inner->valid = ~0ull >> (64 - nr);
+	memcpy(inner->key, key, nr * sizeof(*key));
+	memcpy(inner->child, child, nr * sizeof(*child));
+	return inner;
+}
+
+static void iopt_retire(struct iopt_tree *tree, struct iopt_node *node)
+{
+	node->next = tree->retired;
+	tree->retired = node;
+	tree->nr_retired++;
+}
+
+static unsigned int iopt_inner_count(const struct iopt_inner *inner)
+{
+	return (unsigned int)__builtin_popcountll(inner->valid);
+}
+
+/* The nearest valid child before or after idx, or -1. */
+static int iopt_inner_before(const struct iopt_inner *inner, unsigned int idx)
+{
+	uint64_t left = inner->valid & ((1ull << idx) - 1);
+
+	return left ? 63 - __builtin_clzll(left) : -1;
+}
+
+static int iopt_inner_after(const struct iopt_inner *inner, unsigned int idx)
+{
+	uint64_t left = inner->valid & ~((2ull << idx) - 1);
+
+	return left ? __builtin_ctzll(left) : -1;
+}
+
+static uint64_t iopt_order_insert(uint64_t order, unsigned int pos, unsigned int slot)
+{
+	uint64_t below = (1ull << (4 * pos)) - 1;
+	uint64_t body = order & ~(15ull << 60);
+	uint64_t nr = iopt_order_nr(order);
+
+	body = (body & below) | (uint64_t)slot << (4 * pos) | (body & ~below) << 4;
+	return (body & ~(15ull << 60)) | (nr + 1) << 60;
+}
+
+static uint64_t iopt_order_remove(uint64_t order, unsigned int pos)
+{
+	uint64_t below = (1ull << (4 * pos)) - 1;
+	uint64_t body = order & ~(15ull << 60);
+	uint64_t nr = iopt_order_nr(order);
+
+	body = (body & below) | (body >> 4 & ~below);
+	return body | (nr - 1) << 60;
+}
+
+/* A slot that no reader can be looking at; -1: all are used or in limbo. */
+static int iopt_leaf_slot(const struct iopt_tree *tree, const struct iopt_leaf *leaf)
+{
+	uint32_t taken = leaf->limbo_epoch == tree->epoch ? leaf->limbo : 0;
+
+	for (unsigned int pos = 0; pos < iopt_order_nr(leaf->order); pos++)
+		taken |= 1u << iopt_order_slot(leaf->order, pos);
+	taken = ~taken & ((1u << IOPT_SLOTS) - 1);
+	return taken ? __builtin_ctz(taken) : -1;
+}
+
+static void iopt_leaf_fill(struct iopt_leaf *leaf, unsigned int slot, const struct iopt_area *area)
+{
+	ui_store_relaxed(&leaf->start[slot], area->start);
+	leaf->entry[slot].last = area->last;
+	leaf->entry[slot].uaddr = area->uaddr;
+	leaf->entry[slot].mm_perm = area->mm_perm;
+}
+
+static void iopt_leaf_area(const struct iopt_leaf *leaf, unsigned int pos, struct iopt_area *area)
+{
+	unsigned int slot = iopt_order_slot(leaf->order, pos);
+
+	area->start = leaf->start[slot];
+	area->last = leaf->entry[slot].last;
+	area->uaddr = leaf->entry[slot].uaddr;
+	area->mm_perm = leaf->entry[slot].mm_perm;
+}
+
+/* To a leaf that isn't published yet. */
+static void iopt_leaf_append(struct iopt_leaf *leaf, const struct iopt_area *area)
+{
+	unsigned int nr = iopt_order_nr(leaf->order);
+
+	iopt_leaf_fill(leaf, nr, area);
+	leaf->order = iopt_order_insert(leaf->order, nr, nr);
+}
+
+static void iopt_leaf_append_all(struct iopt_leaf *leaf, const struct iopt_leaf *from)
+{
+	struct iopt_area area;
+
+	for (unsigned int pos = 0; pos < iopt_order_nr(from->order); pos++) {
+		iopt_leaf_area(from, pos, &area);
+		iopt_leaf_append(leaf, &area);
+	}
+}
+
+/* ---- life, readers ---- */
+
+int iopt_tree_init(struct iopt_tree *tree, struct ui_readers *readers)
+{
+	struct iopt_leaf *leaf = iopt_leaf_alloc();
+
+	if (!leaf)
+		return -ENOMEM;
+	memset(tree, 0, sizeof(*tree));
+	tree->readers = readers;
+	tree->epoch = 1; /* a new leaf has no limbo in it */
+	tree->root = iopt_leaf_ptr(leaf);
+	return 0;
+}
+
+static void iopt_free_subtree(uint64_t ptr, unsigned int depth)
+{
+	struct iopt_inner *inner;
+
+	assert(depth <= IOPT_DEPTH_MAX);
+	if (iopt_ptr_is_leaf(ptr)) {
+		ui_free(iopt_ptr_leaf(ptr));
+		return;
+	}
+	inner = iopt_ptr_inner(ptr);
+	for (unsigned int i = 0; i < inner->nr; i++) {
+		if (inner->valid >> i & 1)
+			iopt_free_subtree(inner->child[i], depth + 1);
+	}
+	ui_free(inner);
+}
+
+static void iopt_free_retired(struct iopt_tree *tree)
+{
+	struct iopt_node *node, *next;
+
+	for (node = tree->retired; node; node = next) {
+		next = node->next;
+		ui_free(node);
+	}
+	tree->retired = NULL;
+	tree->nr_retired = 0;
+}
+
+void iopt_tree_destroy(struct iopt_tree *tree)
+{
+	iopt_free_subtree(tree->root, 0);
+	iopt_free_retired(tree);
+}
+
+void iopt_tree_quiesce(struct iopt_tree *tree)
+{
+	ui_quiesce(tree->readers);
+	tree->epoch++;
+	iopt_free_retired(tree);
+}
+
+bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *area)
+{
+	uint64_t ptr = ui_load_acquire(&tree->root);
+	const struct iopt_leaf *leaf;
+	unsigned int nr, slot;
+	uint64_t order;
+
+	while (!iopt_ptr_is_leaf(ptr)) {
+		struct iopt_inner *inner = iopt_ptr_inner(ptr);
+		uint64_t valid = ui_load_acquire(&inner->valid);
+
+		ptr = ui_load_acquire(&inner->child[iopt_inner_find(inner, valid, iova)]);
+	}
+	leaf = iopt_ptr_leaf(ptr);
+	/* Keys and order are on three lines; don't fetch them one after the other. */
+	__builtin_prefetch(&leaf->start[4]);
+	__builtin_prefetch(&leaf->start[12]);
+
+	order = ui_load_acquire(&leaf->order);
+	nr = iopt_leaf_find(leaf, order, iova);
+	if (!nr)
+		return false;
+	slot = iopt_order_slot(order, nr - 1);
+	if (leaf->entry[slot].last < iova)
+		return false;
+	area->start = ui_load_relaxed(&leaf->start[slot]);
+	area->last = leaf->entry[slot].last;
+	area->uaddr = leaf->entry[slot].uaddr;
+	area->mm_perm = leaf->entry[slot].mm_perm;
+	return true;
+}
+
+/* ---- cursors ---- */
+
+static void iopt_descend(struct iopt_cursor *cur, uint64_t ptr, uint64_t iova)
+{
+	while (!iopt_ptr_is_leaf(ptr)) {
+		struct iopt_inner *inner = iopt_ptr_inner(ptr);
+		unsigned int idx = iopt_inner_find(inner, inner->valid, iova);
+
+		assert(cur->depth < IOPT_DEPTH_MAX);
+		cur->at[cur->depth].node = inner;
+		cur->at[cur->depth].idx = idx;
+		cur->depth++;
+		ptr = inner->child[idx];
+	}
+	cur->leaf = iopt_ptr_leaf(ptr);
+}
+
+/* To where an area that starts at iova is, or belongs. */
+static void iopt_find(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur)
+{
+	cur->depth = 0;
+	iopt_descend(cur, tree->root, iova);
+	cur->pos = iopt_leaf_find(cur->leaf, cur->leaf->order, iova);
+}
+
+static void iopt_next_leaf(struct iopt_cursor *cur)
+{
+	unsigned int level = cur->depth;
+
+	while (level > 0) {
+		struct iopt_inner *inner = cur->at[level - 1].node;
+		int idx = iopt_inner_after(inner, cur->at[level - 1].idx);
+
+		if (idx >= 0) {
+			cur->at[level - 1].idx = (unsigned int)idx;
+			cur->depth = level;
+			cur->pos = 0;
+			iopt_descend(cur, inner->child[idx], 0);
+			return;
+		}
+		level--;
+	}
+	cur->leaf = NULL;
+}
+
+void iopt_tree_seek(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur)
+{
+	uint64_t order;
+
+	iopt_find(tree, iova, cur);
+	order = cur->leaf->order;
+	if (cur->pos > 0 && cur->leaf->entry[iopt_order_slot(order, cur->pos - 1)].last >= iova)
+		cur->pos--;
+	else if (cur->pos == iopt_order_nr(order))
+		iopt_next_leaf(cur);
+}
+
+void iopt_tree_next(struct iopt_cursor *cur)
+{
+	if (++cur->pos == iopt_order_nr(cur->leaf->order))
+		iopt_next_leaf(cur);
+}
+
+bool iopt_tree_prev_last(const struct iopt_cursor *cur, uint64_t *last)
+{
+	const struct iopt_leaf *leaf = cur->leaf;
+	unsigned int pos = cur->pos;
+	unsigned int level = cur->depth;
+
+	if (!pos) {
+		uint64_t ptr;
+		int idx = -1;
+
+		while (level > 0 && idx < 0) {
+			level--;
+			idx = iopt_inner_before(cur->at[level].node, cur->at[level].idx);
+		}
+		if (idx < 0)
+			return false;
+		ptr = cur->at[level].node->child[idx];
+		while (!iopt_ptr_is_leaf(ptr)) {
+			struct iopt_inner *inner = iopt_ptr_inner(ptr);
+
+			ptr = inner->child[63 - __builtin_clzll(inner->valid)];
+		}
+		leaf = iopt_ptr_leaf(ptr);
+		pos = iopt_order_nr(leaf->order);
+	}
+	*last = leaf->entry[iopt_order_slot(leaf->order, pos - 1)].last;
+	return true;
+}
+
+void iopt_tree_area(const struct iopt_cursor *cur, struct iopt_area *area)
+{
+	iopt_leaf_area(cur->leaf, cur->pos, area);
+}
+
+/* ---- changing the inner nodes ---- */
+
+/* ptr takes the place of the node that is level steps below the root. */
+static void iopt_publish(struct iopt_tree *tree, struct iopt_cursor *cur, unsigned int level,
+			 uint64_t ptr)
+{
+	uint64_t *where = &tree->root;
+
+	if (level)
+		where = &cur->at[level - 1].node->child[cur->at[level - 1].idx];
+	/* The new node is complete before a reader can find it. */
+	ui_store_release(where, ptr);
+}
+
+/* The valid children of a node; *idx follows its child. */
+static void iopt_gather(const struct iopt_inner *inner, struct iopt_children *list,
+			unsigned int *idx)
+{
+	unsigned int was = *idx;
+
+	list->nr = 0;
+	for (unsigned int i = 0; i < inner->nr; i++) {
+		if (!(inner->valid >> i & 1))
+			continue;
+		if (i == was)
+			*idx = list->nr;
+		list->key[list->nr] = inner->key[i];
+		list->child[list->nr] = inner->child[i];
+		list->nr++;
+	}
+}
+
+/*
+ * An area that ends at last goes to the end of the cursor's leaf.  Does the range
+ * of a leaf to the right begin before that?  Its first area can't: so its key may
+ * be raised.  *moved: it was, and the cursor is invalid.
+ */
+static int iopt_raise_key(struct iopt_tree *tree, struct iopt_cursor *cur, uint64_t last,
+			  bool *moved)
+{
+	struct iopt_children list;
+	struct iopt_inner *inner;
+	unsigned int level, at;
+	int idx = -1;
+
+	*moved = false;
+	for (level = cur->depth; level > 0 && idx < 0; level--)
+		idx = iopt_inner_after(cur->at[level - 1].node, cur->at[level - 1].idx);
+	if (idx < 0 || cur->at[level].node->key[idx] > last)
+		return 0;
+
+	at = (unsigned int)idx;
+	iopt_gather(cur->at[level].node, &list, &at);
+	list.key[at] = last + 1;
+	inner = iopt_inner_alloc(list.key, list.child, list.nr);
+	if (!inner)
+		return -ENOMEM;
+	iopt_publish(tree, cur, level, iopt_inner_ptr(inner));
+	iopt_retire(tree, &cur->at[level].node->node);
+	*moved = true;
+	return 0;
+}
+
+/*
+ * The cursor's leaf becomes two, left and right, which starts at key.  Nodes on the
+ * way up are made anew, and split in turn if they are full.  Either all of it is
+ * published, or nothing: -ENOMEM.
+ */
+static int iopt_split_up(struct iopt_tree *tree, struct iopt_cursor *cur, uint64_t left,
+			 uint64_t right, uint64_t key)
+{
+	struct iopt_inner *made[2 * IOPT_DEPTH_MAX + 1];
+	unsigned int nr_made = 0, level = cur->depth;
+	struct iopt_children list;
+
+	for (;;) {
+		unsigned int idx, cut;
+
+		list = (struct iopt_children){.nr = 2, .child = {left, right}, .key = {0, key}};
+		if (level > 0) {
+			idx = cur->at[level - 1].idx;
+			iopt_gather(cur->at[level - 1].node, &list, &idx);
+			memmove(&list.key[idx + 2], &list.key[idx + 1],
+				(list.nr - idx - 1) * sizeof(list.key[0]));
+			memmove(&list.child[idx + 2], &list.child[idx + 1],
+				(list.nr - idx - 1) * sizeof(list.child[0]));
+			list.child[idx] = left;
+			list.child[idx + 1] = right;
+			list.key[idx + 1] = key;
+			list.nr++;
+		}
+
+		cut = list.nr;
+		if (cut > IOPT_INNER_MAX) /* in order of IOVA, nodes are left full */
+			cut = list.child[cut - 1] == right ? IOPT_INNER_MAX : cut / 2;
+		made[nr_made] = iopt_inner_alloc(list.key, list.child, cut);
+		if (!made[nr_made++])
+			goto out_free;
+		left = iopt_inner_ptr(made[nr_made - 1]);
+		if (cut == list.nr)
+			break;
+		made[nr_made] = iopt_inner_alloc(list.key + cut, list.child + cut, list.nr - cut);
+		if (!made[nr_made++])
+			goto out_free;
+		right = iopt_inner_ptr(made[nr_made - 1]);
+		key = list.key[cut];
+		level--;
+	}
+
+	/* At the root there was no node before. */
+	iopt_publish(tree, cur, level ? level - 1 : 0, left);
+	for (unsigned int i = level ? level - 1 : 0; i < cur->depth; i++)
+		iopt_retire(tree, &cur->at[i].node->node);
+	return 0;
+
+out_free:
+	while (nr_made--)
+		ui_free(made[nr_made]);
+	return -ENOMEM;
+}
+
+/* ---- inserting ---- */
+
+static int iopt_insert_split(struct iopt_tree *tree, struct iopt_cursor *cur,
+			     const struct iopt_area *area)
+{
+	struct iopt_leaf *old = cur->leaf, *left = iopt_leaf_alloc(), *right = NULL;
+	unsigned int nr = iopt_order_nr(old->order);
+	struct iopt_area other;
+	int rc;
+
+	if (!left)
+		return -ENOMEM;
+	if (cur->pos == nr) { /* at the end: the full leaf stays as it is */
+		iopt_leaf_append(left, area);
+		rc = iopt_split_up(tree, cur, iopt_leaf_ptr(old), iopt_leaf_ptr(left), area->start);
+		goto out;
+	}
+	if (!cur->pos) {
+		iopt_leaf_append(left, area);
+		iopt_leaf_area(old, 0, &other);
+		rc = iopt_split_up(tree, cur, iopt_leaf_ptr(left), iopt_leaf_ptr(old), other.start);
+		goto out;
+	}
+
+	right = iopt_leaf_alloc();
+	rc = -ENOMEM;
+	if (!right)
+		goto out;
+	for (unsigned int pos = 0; pos <= nr; pos++) {
+		struct iopt_leaf *to = pos <= nr / 2 ? left : right;
+
+		if (pos == cur->pos)
+			other = *area;
+		else
+			iopt_leaf_area(old, pos - (pos > cur->pos), &other);
+		iopt_leaf_append(to, &other);
+	}
+	iopt_leaf_area(right, 0, &other);
+	rc = iopt_split_up(tree, cur, iopt_leaf_ptr(left), iopt_leaf_ptr(right), other.start);
+	if (!rc)
+		iopt_retire(tree, &old->node);
+out:
+	if (rc) {
+		ui_free(left);
+		ui_free(right);
+	}
+	return rc;
+}
+
+int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area)
+{
+	struct iopt_cursor cur;
+	bool moved;
+	int slot, rc;
+
+	iopt_find(tree, area->start, &cur);
+	if (cur.pos == iopt_order_nr(cur.leaf->order)) {
+		rc = iopt_raise_key(tree, &cur, area->last, &moved);
+		if (rc)
+			return rc;
+		if (moved)
+			iopt_find(tree, area->start, &cur);
+	}
+
+	if (iopt_order_nr(cur.leaf->order) == IOPT_LEAF_MAX) {
+		rc = iopt_insert_split(tree, &cur, area);
+		if (rc)
+			return rc;
+		goto out;
+	}
+	slot = iopt_leaf_slot(tree, cur.leaf);
+	if (slot < 0) {
+		struct iopt_leaf *leaf = iopt_leaf_alloc();
+
+		if (!leaf)
+			return -ENOMEM;
+		iopt_leaf_append_all(leaf, cur.leaf);
+		iopt_publish(tree, &cur, cur.depth, iopt_leaf_ptr(leaf));
+		iopt_retire(tree, &cur.leaf->node);
+		cur.leaf = leaf;
+		slot = iopt_leaf_slot(tree, leaf);
+	}
+	iopt_leaf_fill(cur.leaf, (unsigned int)slot, area);
+	/* The slot is filled before the order names it; pairs with iopt_tree_lookup(). */
+	ui_store_release(&cur.leaf->order,
+			 iopt_order_insert(cur.leaf->order, cur.pos, (unsigned int)slot));
+out:
+	if (tree->nr_retired >= IOPT_RETIRED_MAX)
+		iopt_tree_quiesce(tree);
+	return 0;
+}
+
+/* ---- removing ---- */
+
+/* A root with one child is a step too many. */
+static void iopt_lower_root(struct iopt_tree *tree)
+{
+	while (!iopt_ptr_is_leaf(tree->root)) {
+		struct iopt_inner *inner = iopt_ptr_inner(tree->root);
+
+		if (iopt_inner_count(inner) > 1)
+			return;
+		ui_store_release(&tree->root, inner->child[__builtin_ctzll(inner->valid)]);
+		iopt_retire(tree, &inner->node);
+	}
+}
+
+static void iopt_clear_valid(struct iopt_inner *inner, unsigned int idx)
+{
+	ui_store_release(&inner->valid, inner->valid & ~(1ull << idx));
+}
+
+/* The cursor's leaf is empty, and goes with all that only led to it. */
+static void iopt_prune(struct iopt_tree *tree, struct iopt_cursor *cur)
+{
+	unsigned int level = cur->depth;
+
+	/* Ends below the root, which has two children. */
+	while (iopt_inner_count(cur->at[level - 1].node) == 1)
+		level--;
+	assert(level);
+	for (unsigned int i = level; i < cur->depth; i++)
+		iopt_retire(tree, &cur->at[i].node->node);
+	iopt_clear_valid(cur->at[level - 1].node, cur->at[level - 1].idx);
+	iopt_retire(tree, &cur->leaf->node);
+	iopt_lower_root(tree);
+}
+
+static bool iopt_join(struct iopt_tree *tree, struct iopt_inner *inner, int left, int right)
+{
+	struct iopt_leaf *a, *b, *leaf;
+
+	if (left < 0 || right < 0)
+		return false;
+	a = iopt_ptr_leaf(inner->child[left]);
+	b = iopt_ptr_leaf(inner->child[right]);
+	if (iopt_order_nr(a->order) + iopt_order_nr(b->order) > IOPT_LEAF_JOIN)
+		return false;
+	leaf = iopt_leaf_alloc();
+	if (!leaf)
+		return false;
+	iopt_leaf_append_all(leaf, a);
+	iopt_leaf_append_all(leaf, b);
+	/* In between, what is in b is found both ways. */
+	ui_store_release(&inner->child[left], iopt_leaf_ptr(leaf));
+	iopt_clear_valid(inner, (unsigned int)right);
+	iopt_retire(tree, &a->node);
+	iopt_retire(tree, &b->node);
+	iopt_lower_root(tree);
+	return true;
+}
+
+void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur)
+{
+	struct iopt_leaf *leaf = cur->leaf;
+	unsigned int slot = iopt_order_slot(leaf->order, cur->pos);
+	unsigned int nr = iopt_order_nr(leaf->order) - 1;
+
+	if (leaf->limbo_epoch != tree->epoch) {
+		leaf->limbo_epoch = tree->epoch;
+		leaf->limbo = 0;
+	}
+	leaf->limbo |= 1u << slot;
+	ui_store_release(&leaf->order, iopt_order_remove(leaf->order, cur->pos));
+
+	if (!cur->depth)
+		return;
+	if (!nr) {
+		iopt_prune(tree, cur);
+	} else if (nr <= IOPT_LEAF_FEW) {
+		struct iopt_inner *inner = cur->at[cur->depth - 1].node;
+		int idx = (int)cur->at[cur->depth - 1].idx;
+
+		if (!iopt_join(tree, inner, idx, iopt_inner_after(inner, (unsigned int)idx)))
+			iopt_join(tree, inner, iopt_inner_before(inner, (unsigned int)idx), idx);
+	}
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iopt/tree.h - areas in order of IOVA, one writer, readers without locks
+ *
+ * A reader is inside a burst; the writer holds the lock of the address space.
+ * Areas never overlap: the caller has looked.
+ */
+#ifndef UI_IOPT_TREE_H
+#define UI_IOPT_TREE_H
+
+#include <uiommu/mm.h>
+
+#include "base/quiesce.h"
+
+/* Rights in the low bits of an mm's address, which is aligned to 16. */
+#define IOPT_PERM_MASK 15u
+
+/* Far above what 2^64 areas would need: a level multiplies by 31 at least. */
+#define IOPT_DEPTH_MAX 16
+
+/*
+ * [start, last] is at uaddr of the mm, with the rights in the low bits.
+ */
+struct iopt_area {
+	uint64_t start;
+	uint64_t last;
+	uint64_t uaddr;
+	uint64_t mm_perm;
+};
+
+struct iopt_node;
+struct iopt_leaf;
+struct iopt_inner;
+
+/*
+ *  readers	immutable
+ *  root	written by the writer, with release; read by readers; low bit: a leaf
+ *  epoch	writer; counts the times that readers were waited for
+ *  retired	writer; nodes that a reader may still be in
+ */
+struct iopt_tree {
+	struct ui_readers *readers;
+	uint64_t root;
+	uint64_t epoch;
+	struct iopt_node *retired;
+	unsigned int nr_retired;
+};
+
+/*
+ * A place in the tree, the writer's: valid until it changes the tree.
+ * leaf is NULL past the end.
+ */
+struct iopt_cursor {
+	struct iopt_leaf *leaf;
+	unsigned int pos;
+	unsigned int depth;
+	struct {
+		struct iopt_inner *node;
+		unsigned int idx;
+	} at[IOPT_DEPTH_MAX];
+};
+
+/* -ENOMEM. */
+int iopt_tree_init(struct iopt_tree *tree, struct ui_readers *readers);
+/* No reader uses it any more, and what areas it had are of no interest. */
+void iopt_tree_destroy(struct iopt_tree *tree);
+
+/* The area that holds iova; false: none does.  Readers and writer. */
+bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *area);
+
+/* ---- the writer only ---- */
+
+/* -ENOMEM: nothing changed. */
+int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area);
+/* The cursor is at an area and becomes invalid.  Can't fail. */
+void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur);
+/* No reader sees any more what was removed until now, at return. */
+void iopt_tree_quiesce(struct iopt_tree *tree);
+
+/* To the first area that ends at or after iova. */
+void iopt_tree_seek(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur);
+void iopt_tree_next(struct iopt_cursor *cur);
+/* Of the area before the cursor's; false: there is none. */
+bool iopt_tree_prev_last(const struct iopt_cursor *cur, uint64_t *last);
+static inline bool iopt_tree_end(const struct iopt_cursor *cur)
+{
+	return !cur->leaf;
+}
+
+void iopt_tree_area(const struct iopt_cursor *cur, struct iopt_area *area);
+
+#endif /* UI_IOPT_TREE_H */
