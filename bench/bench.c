@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * See bench.h.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define RUNS 31
+#define RUN_NS 1000000.0
+#define MAX_THREADS 16
+
+/*
+ * One thread of a run.  All immutable while it runs.
+ */
+struct worker {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	bench_fn fn;
+	void *arg;
+	uint64_t n;
+};
+
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double timed(bench_fn fn, void *arg, uint64_t n)
+{
+	double start = now_ns();
+
+	fn(arg, n);
+	return now_ns() - start;
+}
+
+/* How many operations fill a run. */
+static uint64_t calibrate(bench_fn fn, void *arg)
+{
+	uint64_t n = 1;
+
+	while (timed(fn, arg, n) < RUN_NS && n < UINT64_C(1) << 32)
+		n *= 2;
+	return n;
+}
+
+void bench_result(const char *name, double ns, unsigned int runs)
+{
+	printf("{\"name\": \"%s\", \"ns\": %.2f, \"runs\": %u}\n", name, ns, runs);
+	fflush(stdout);
+}
+
+/* Not inlined: callgrind collects from its entry to its return. */
+void bench_counted(bench_fn fn, void *arg);
+__attribute__((noinline)) void bench_counted(bench_fn fn, void *arg)
+{
+	fn(arg, COUNTED);
+	/* Keeps the call from becoming a jump. */
+	__asm__ volatile("" : : : "memory");
+}
+
+/* True: this run counts; it was done if it is this one's turn. */
+static int counting(const char *name, bench_fn fn, void *arg)
+{
+	const char *wanted = getenv("BENCH_COUNT");
+
+	if (wanted && !strcmp(wanted, name))
+		bench_counted(fn, arg);
+	return wanted != NULL;
+}
+
+void bench(const char *name, bench_fn fn, void *arg)
+{
+	double results[RUNS];
+	uint64_t n;
+	int i;
+
+	if (counting(name, fn, arg))
+		return;
+	n = calibrate(fn, arg);
+	for (i = 0; i < RUNS; i++)
+		results[i] = timed(fn, arg, n) / (double)n;
+	qsort(results, RUNS, sizeof(results[0]), compare);
+	bench_result(name, results[RUNS / 2], RUNS);
+}
+
+static void *work(void *opaque)
+{
+	struct worker *worker = opaque;
+
+	pthread_barrier_wait(worker->start);
+	worker->fn(worker->arg, worker->n);
+	return NULL;
+}
+
+void bench_threads(const char *name, bench_fn fn, void **args, unsigned int threads)
+{
+	struct worker workers[MAX_THREADS];
+	double results[RUNS], start;
+	pthread_barrier_t barrier;
+	unsigned int i, t;
+	uint64_t n;
+
+	if (getenv("BENCH_COUNT"))
+		return;
+	n = calibrate(fn, args[0]);
+	if (threads > MAX_THREADS)
+		abort();
+	for (i = 0; i < RUNS; i++) {
+		pthread_barrier_init(&barrier, NULL, threads + 1);
+		for (t = 0; t < threads; t++) {
+			workers[t] = (struct worker){
+				.start = &barrier, .fn = fn, .arg = args[t], .n = n};
+			if (pthread_create(&workers[t].thread, NULL, work, &workers[t]))
+				abort();
+		}
+		pthread_barrier_wait(&barrier);
+		start = now_ns();
+		for (t = 0; t < threads; t++)
+			pthread_join(workers[t].thread, NULL);
+		results[i] = (now_ns() - start) / (double)n;
+		pthread_barrier_destroy(&barrier);
+	}
+	qsort(results, RUNS, sizeof(results[0]), compare);
+	bench_result(name, results[RUNS / 2], RUNS);
+}

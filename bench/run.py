@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the benchmarks, writes BUILD/bench.json, and prints a table.
+
+Times move from machine to machine; the ratios say more.  With valgrind here,
+instructions are counted too, which repeat exactly.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+COUNTED = 1000  # bench.h
+COUNT = ["handle.get_put", "handle.peek", "handle.burst", "handle.mutex", "handle.rwlock",
+         "handle.rcu"]
+# what, of what: the table's second half
+RATIOS = [
+    ("handle.get_put", "handle.mutex"),
+    ("handle.get_put", "handle.rwlock"),
+    ("handle.get_put", "handle.rcu"),
+    ("handle.get_put.2_threads_1_pasid", "handle.mutex.2_threads_1_pasid"),
+    ("handle.get_put.2_threads_1_pasid", "handle.rcu.2_threads_1_pasid"),
+    ("handle.burst", "handle.get_put"),
+    ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
+    ("shim.client.mmio.load", "plain.client.ioctl.raw"),
+    ("start.uiommu_run_true", "start.true"),
+]
+
+
+def lines_of(command, prefix=""):
+    out = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+    results = {}
+    for line in out.splitlines():
+        result = json.loads(line)
+        results[prefix + result["name"]] = {"ns": result["ns"], "runs": result["runs"]}
+    return results
+
+
+def spawn_time(command, runs=61):
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter_ns()
+        pid = os.posix_spawn(command[0], command, os.environ)
+        os.waitpid(pid, 0)
+        times.append(time.perf_counter_ns() - start)
+    return {"ns": statistics.median(times), "runs": runs}
+
+
+def count(program, name):
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--toggle-collect=bench_counted",
+             f"--callgrind-out-file={folder}/out", program],
+            env={**os.environ, "BENCH_COUNT": name}, stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True, check=True)
+        match = re.search(r"Collected : (\d+)", done.stderr)
+        return int(match.group(1)) / COUNTED
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    build = pathlib.Path(parser.parse_args().build).resolve()
+    uiommu = str(build / "cli/uiommu")
+    client = str(build / "bench/bench-client")
+    handle = str(build / "bench/bench-handle")
+    true = shutil.which("true")
+
+    results = lines_of([handle])
+    results.update(lines_of([client], "plain."))
+    # The only VFIO device there is in a run with one.
+    results.update(lines_of([uiommu, "run", "-d", "ats-testdev", "--", client,
+                             "/dev/vfio/devices/vfio0"], "shim."))
+    results["start.true"] = spawn_time([true])
+    results["start.uiommu_run_true"] = spawn_time([uiommu, "run", "--", true])
+    results["start.uiommu_run_d_true"] = spawn_time([uiommu, "run", "-d", "ats-testdev", "--",
+                                                     true])
+    if shutil.which("valgrind"):
+        for name in COUNT:
+            results[name]["instructions"] = count(handle, name)
+
+    (build / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(f"{'what':<42} {'median':>12} {'instructions':>13}")
+    for name, result in results.items():
+        instructions = result.get("instructions")
+        print(f"{name:<42} {result['ns']:>9.1f} ns "
+              f"{'' if instructions is None else format(instructions, '13.1f')}")
+    print(f"\n{'ratio':<77} {'time':>6}")
+    for name, other in RATIOS:
+        if name in results and other in results:
+            print(f"{name + ' / ' + other:<77} "
+                  f"{results[name]['ns'] / results[other]['ns']:>6.2f}")
+    extra = results["start.uiommu_run_true"]["ns"] - results["start.true"]["ns"]
+    print(f"\n'uiommu run -- true' costs {extra / 1e6:.2f} ms more than 'true'.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
