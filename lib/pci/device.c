@@ -277,16 +277,6 @@ out_error:
 	return rc;
 }
 
-static void remove_device(struct uiommu_pci_device *pdev)
-{
-	const struct pci_driver *driver = pdev->ctx->pci->driver;
-
-	if (driver)
-		driver->remove(pdev);
-	unplug(pdev);
-	free_device(pdev);
-}
-
 int pci_device_add_at(struct uiommu *ctx, struct pci_spec *spec, unsigned int group_id,
 		      struct uiommu_pci_device **out, char *errbuf, size_t errlen)
 {
@@ -393,6 +383,20 @@ int pci_init(struct uiommu *ctx)
 	return 0;
 }
 
+void pci_set_driver(struct uiommu *ctx, const struct pci_driver *driver)
+{
+	struct pci_state *state = ctx->pci;
+	struct uiommu_pci_device *pdev;
+
+	ui_mutex_lock(&state->lock);
+	if (!driver && state->driver) {
+		cds_list_for_each_entry(pdev, &state->devices, node)
+			state->driver->remove(pdev);
+	}
+	state->driver = driver;
+	ui_mutex_unlock(&state->lock);
+}
+
 void pci_exit(struct uiommu *ctx)
 {
 	struct pci_state *state = ctx->pci;
@@ -402,7 +406,8 @@ void pci_exit(struct uiommu *ctx)
 		return;
 	cds_list_for_each_entry_safe(pdev, next, &state->devices, node) {
 		cds_list_del(&pdev->node);
-		remove_device(pdev);
+		unplug(pdev);
+		free_device(pdev);
 	}
 	ui_mutex_destroy(&state->lock);
 	ui_free(state);

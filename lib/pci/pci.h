@@ -122,7 +122,7 @@ struct uiommu_pci_device {
 	struct cds_list_head node;
 };
 
-/* What a PCI driver is told.  One per instance, set before any device is added. */
+/* What a PCI driver is told.  One per instance. */
 struct pci_driver {
 	const char *name;
 	/* Keep clear of numbers that the host uses; before the first device. */
@@ -133,7 +133,7 @@ struct pci_driver {
 
 /*
  * Locks: lock is outermost here; held across the driver's probe.
- *  driver		immutable after vfio_init()
+ *  driver		lock; changes only while the instance is made or unmade
  *  devices, next_*, host_asked	lock
  */
 struct pci_state {
@@ -147,8 +147,10 @@ struct pci_state {
 };
 
 int pci_init(struct uiommu *ctx);
-/* Removes every device: the driver's files are closed. */
+/* Removes every device; the driver is gone already. */
 void pci_exit(struct uiommu *ctx);
+/* Before any device is added; NULL: the driver lets go of all devices. */
+void pci_set_driver(struct uiommu *ctx, const struct pci_driver *driver);
 
 /* ---- address.c ---- */
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/irq.c - interrupts: which there are, and SET_IRQS
+ *
+ * Two exist on every PCI Express function, error and request: an eventfd each,
+ * which nobody but the client's own loopback triggers.  INTx, MSI and MSI-X are
+ * there when the function has them; none has yet.
+ */
+#include <errno.h>
+
+#include "vfio/vfio.h"
+
+unsigned int vfio_irq_count(const struct vfio_device *vdev, uint32_t index)
+{
+	switch (index) {
+	case VFIO_PCI_ERR_IRQ_INDEX:
+		return vdev->pdev->pcie_cap ? 1 : 0;
+	case VFIO_PCI_REQ_IRQ_INDEX:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* ---- eventfds, which are the host's ---- */
+
+void *vfio_eventfd_get(struct vfio_device *vdev, struct uiommu_mm *mm, int fd)
+{
+	const struct uiommu_host_ops *host = vdev->ctx->host;
+
+	if (!host || !host->eventfd_get)
+		return UIOMMU_ERR_PTR(-EBADF);
+	return host->eventfd_get(vdev->ctx->opaque, mm, fd);
+}
+
+void vfio_eventfd_put(struct vfio_device *vdev, void *eventfd)
+{
+	if (eventfd)
+		vdev->ctx->host->eventfd_put(vdev->ctx->opaque, eventfd);
+}
+
+static void signal_trigger(struct vfio_device *vdev, void *trigger)
+{
+	if (trigger)
+		vdev->ctx->host->eventfd_signal(vdev->ctx->opaque, trigger);
+}
+
+static void set_trigger(struct vfio_device *vdev, void **trigger, void *eventfd)
+{
+	vfio_eventfd_put(vdev, *trigger);
+	*trigger = eventfd;
+}
+
+/* ---- SET_IRQS ---- */
+
+/* A request that has been checked; data holds the first of its values. */
+struct irq_request {
+	struct vfio_irq_set set;
+	uint8_t bool_value;
+	int32_t fd;
+};
+
+static long set_single_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			      const struct irq_request *request, void **trigger)
+{
+	void *eventfd;
+
+	if (request->set.count > 1)
+		return -EINVAL;
+	switch (request->set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
+	case VFIO_IRQ_SET_DATA_NONE:
+		if (!*trigger)
+			return -EINVAL;
+		if (request->set.count)
+			signal_trigger(vdev, *trigger);
+		else
+			set_trigger(vdev, trigger, NULL);
+		return 0;
+	case VFIO_IRQ_SET_DATA_BOOL:
+		if (!request->set.count)
+			return -EINVAL;
+		if (request->bool_value)
+			signal_trigger(vdev, *trigger);
+		return 0;
+	case VFIO_IRQ_SET_DATA_EVENTFD:
+		if (!request->set.count || request->fd < -1)
+			return -EINVAL;
+		if (request->fd == -1) {
+			set_trigger(vdev, trigger, NULL);
+			return 0;
+		}
+		eventfd = vfio_eventfd_get(vdev, mm, request->fd);
+		if (UIOMMU_IS_ERR(eventfd))
+			return UIOMMU_PTR_ERR(eventfd);
+		set_trigger(vdev, trigger, eventfd);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* In the kernel's order: sizes and flags, the range, then the data. */
+static int check_request(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg,
+			 struct irq_request *request)
+{
+	const uint32_t known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
+	struct vfio_irq_set *set = &request->set;
+	uint64_t size, count;
+
+	if (ui_copy_from_user(mm, set, arg, sizeof(*set)))
+		return -EFAULT;
+	if (set->argsz < sizeof(*set) || set->index >= VFIO_PCI_NUM_IRQS ||
+	    set->count >= UINT32_MAX - set->start || (set->flags & ~known))
+		return -EINVAL;
+	count = vfio_irq_count(vdev, set->index);
+	if (set->start >= count || (uint64_t)set->start + set->count > count)
+		return -EINVAL;
+
+	switch (set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
+	case VFIO_IRQ_SET_DATA_NONE:
+		return 0;
+	case VFIO_IRQ_SET_DATA_BOOL:
+		size = sizeof(request->bool_value);
+		break;
+	case VFIO_IRQ_SET_DATA_EVENTFD:
+		size = sizeof(request->fd);
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (set->argsz - sizeof(*set) < set->count * size)
+		return -EINVAL;
+	if (!set->count)
+		return 0;
+	return ui_copy_from_user(mm,
+				 size == sizeof(request->fd) ? (void *)&request->fd :
+							       (void *)&request->bool_value,
+				 arg + sizeof(*set), size);
+}
+
+long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg)
+{
+	struct irq_request request;
+	void **trigger;
+	long rc;
+
+	rc = check_request(vdev, mm, arg, &request);
+	if (rc)
+		return rc;
+	/* Of the interrupts that there are none can be masked. */
+	if ((request.set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
+		return -ENOTTY;
+	trigger = request.set.index == VFIO_PCI_ERR_IRQ_INDEX ? &vdev->err_trigger :
+								&vdev->req_trigger;
+	ui_mutex_lock(&vdev->lock);
+	rc = set_single_locked(vdev, mm, &request, trigger);
+	ui_mutex_unlock(&vdev->lock);
+	return rc;
+}
+
+void vfio_irqs_release_locked(struct vfio_device *vdev)
+{
+	ui_mutex_assert_held(&vdev->lock);
+	set_trigger(vdev, &vdev->err_trigger, NULL);
+	set_trigger(vdev, &vdev->req_trigger, NULL);
+}

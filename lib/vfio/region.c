@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/region.c - reading, writing and mapping the regions of a device
+ *
+ * A BAR is reached by naturally aligned accesses of 8, 4, 2 and 1 bytes,
+ * whatever the caller's length; a mapped one by single accesses, which the host
+ * makes of trapped loads and stores.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vfio/vfio.h"
+
+#define PAGE 4096ull
+
+/*
+ * A mapped piece of a BAR.  Refs: base.refs; holds a reference on the file, which
+ * keeps the device bound.
+ */
+struct vfio_mapping {
+	struct uiommu_mapping base;
+	struct uiommu_pci_device *pdev;
+	unsigned int bar;
+	uint64_t offset;
+	uint64_t length;
+};
+
+/* ---- read and write ---- */
+
+/* The widest access at @offset with @left bytes to go. */
+static unsigned int access_size(uint64_t offset, size_t left)
+{
+	unsigned int size = 8;
+
+	while (size > left || offset % size)
+		size /= 2;
+	return size;
+}
+
+static ssize_t config_rw(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf, size_t count,
+			 uint64_t offset, bool write)
+{
+	uint8_t bytes[PCI_CFG_SIZE];
+	int rc;
+
+	if (offset > PCI_CFG_SIZE || count > PCI_CFG_SIZE - offset)
+		return -EFAULT;
+	if (write) {
+		if (ui_copy_from_user(mm, bytes, buf, count))
+			return -EFAULT;
+		rc = pci_config_write(vdev->pdev, offset, bytes, count);
+	} else {
+		rc = pci_config_read(vdev->pdev, offset, bytes, count);
+		if (!rc)
+			rc = ui_copy_to_user(mm, buf, bytes, count);
+	}
+	return rc ? rc : (ssize_t)count;
+}
+
+static ssize_t bar_rw(struct vfio_device *vdev, struct uiommu_mm *mm, unsigned int bar,
+		      uint64_t buf, size_t count, uint64_t offset, bool write)
+{
+	uint64_t value, length = vdev->pdev->bars[bar].size;
+	size_t done;
+	int rc;
+
+	if (offset >= length)
+		return -EINVAL;
+	if (count > length - offset)
+		count = length - offset;
+	for (done = 0; done < count;) {
+		unsigned int size = access_size(offset + done, count - done);
+
+		value = 0;
+		if (write) {
+			rc = ui_copy_from_user(mm, &value, buf + done, size);
+			if (!rc)
+				rc = pci_mmio_write(vdev->pdev, bar, offset + done, size, value);
+		} else {
+			rc = pci_mmio_read(vdev->pdev, bar, offset + done, size, &value);
+			if (!rc)
+				rc = ui_copy_to_user(mm, buf + done, &value, size);
+		}
+		if (rc)
+			return rc;
+		done += size;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t region_rw(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf, size_t count,
+			 uint64_t pos, bool write)
+{
+	uint64_t index = pos >> VFIO_OFFSET_SHIFT, offset = pos & VFIO_OFFSET_MASK;
+
+	if (!count)
+		return 0;
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return config_rw(vdev, mm, buf, count, offset, write);
+	if (index <= VFIO_PCI_BAR5_REGION_INDEX)
+		return bar_rw(vdev, mm, (unsigned int)index, buf, count, offset, write);
+	return -EINVAL;
+}
+
+ssize_t vfio_region_read(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf, size_t count,
+			 uint64_t pos)
+{
+	return region_rw(vdev, mm, buf, count, pos, false);
+}
+
+ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf,
+			  size_t count, uint64_t pos)
+{
+	return region_rw(vdev, mm, buf, count, pos, true);
+}
+
+/* ---- mmap ---- */
+
+static struct vfio_mapping *mapping_of(struct uiommu_mapping *base)
+{
+	return ui_container_of(base, struct vfio_mapping, base);
+}
+
+static int mapping_read(struct uiommu_mapping *base, uint64_t offset, uint64_t *value,
+			unsigned int size)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+
+	if (offset >= mapping->length || mapping->length - offset < size)
+		return -EIO;
+	return pci_mmio_read(mapping->pdev, mapping->bar, mapping->offset + offset, size, value);
+}
+
+static int mapping_write(struct uiommu_mapping *base, uint64_t offset, uint64_t value,
+			 unsigned int size)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+
+	if (offset >= mapping->length || mapping->length - offset < size)
+		return -EIO;
+	return pci_mmio_write(mapping->pdev, mapping->bar, mapping->offset + offset, size, value);
+}
+
+static void mapping_release(struct uiommu_mapping *base)
+{
+	uiommu_file_put(base->file);
+	ui_free(mapping_of(base));
+}
+
+static const struct ui_mapping_ops vfio_mapping_ops = {
+	.read = mapping_read,
+	.write = mapping_write,
+	.release = mapping_release,
+};
+
+/* What the kernel checks before any driver is asked. */
+static int check_mmap(const struct uiommu_file *file, int prot, int flags, uint64_t offset,
+		      size_t *length)
+{
+	int access = file->flags & O_ACCMODE;
+	bool shared = (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+
+	if (!*length || offset % PAGE)
+		return -EINVAL;
+	if (*length > UINT64_MAX - PAGE)
+		return -ENOMEM;
+	*length = (*length + PAGE - 1) & ~(PAGE - 1);
+	if (access == O_WRONLY || (shared && (prot & PROT_WRITE) && access != O_RDWR))
+		return -EACCES;
+	return shared ? 0 : -EINVAL;
+}
+
+int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
+		     struct uiommu_mapping **out)
+{
+	uint64_t index = offset >> VFIO_OFFSET_SHIFT, start = offset & VFIO_OFFSET_MASK, size;
+	struct vfio_file *vf = vfio_file_of(file);
+	struct vfio_mapping *mapping;
+	uint32_t region;
+	int rc;
+
+	rc = check_mmap(file, prot, flags, offset, &length);
+	if (rc)
+		return rc;
+	if (!vfio_granted(vf) || !vfio_region_size(vf->vdev, index, &size, &region) ||
+	    !(region & VFIO_REGION_INFO_FLAG_MMAP) || start > size || length > size - start)
+		return -EINVAL;
+	mapping = ui_zalloc(sizeof(*mapping));
+	if (!mapping)
+		return -ENOMEM;
+	mapping->base.ops = &vfio_mapping_ops;
+	mapping->base.file = uiommu_file_get(file);
+	ui_store_relaxed(&mapping->base.refs, 1);
+	mapping->pdev = vf->vdev->pdev;
+	mapping->bar = (unsigned int)index;
+	mapping->offset = start;
+	mapping->length = length;
+	*out = &mapping->base;
+	return 0;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/vfio.c - the driver vfio-pci: a node for each PCI function
+ *
+ * Nodes are vfioN and character devices of one major.  Without a host to keep
+ * clear of, N begins at 0; inside `uiommu run` it begins behind the host's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "vfio/vfio.h"
+
+/* Where Linux hands out majors from when it is asked for any. */
+#define MAJOR_LAST 511u
+#define MAJOR_FIRST 384u
+
+static int vfio_probe(struct uiommu_pci_device *pdev)
+{
+	struct vfio_state *state = pdev->ctx->vfio;
+	struct vfio_device *vdev = ui_zalloc(sizeof(*vdev));
+
+	if (!vdev)
+		return -ENOMEM;
+	vdev->ctx = pdev->ctx;
+	vdev->pdev = pdev;
+	vdev->index = state->next_index++;
+	snprintf(vdev->path, sizeof(vdev->path), "/dev/vfio/devices/vfio%u", vdev->index);
+	ui_mutex_init(&vdev->lock);
+	CDS_INIT_LIST_HEAD(&vdev->pasids);
+	vdev->node.path = vdev->path;
+	vdev->node.rdev = makedev(state->major, vdev->index);
+	vdev->node.open = vfio_cdev_open;
+	vdev->node.priv = vdev;
+	pdev->driver_data = vdev;
+	ui_node_add(pdev->ctx, &vdev->node);
+	return 0;
+}
+
+static void vfio_remove(struct uiommu_pci_device *pdev)
+{
+	struct vfio_device *vdev = pdev->driver_data;
+
+	ui_node_del(pdev->ctx, &vdev->node);
+	pdev->driver_data = NULL;
+	ui_mutex_destroy(&vdev->lock);
+	ui_free(vdev);
+}
+
+/* The majors of character devices, as /proc/devices lists them. */
+static void read_majors(bool *taken)
+{
+	FILE *f = fopen("/proc/devices", "re");
+	char line[80];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long major = strtoul(line, NULL, 10);
+
+		if (!strncmp(line, "Block", 5))
+			break;
+		if (major <= MAJOR_LAST)
+			taken[major] = true;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void vfio_avoid_host(struct uiommu *ctx)
+{
+	bool taken[MAJOR_LAST + 1] = {false};
+	unsigned int major;
+
+	ctx->vfio->next_index = pci_host_next_number("/sys/class/vfio-dev", "vfio");
+	read_majors(taken);
+	for (major = MAJOR_LAST; major > MAJOR_FIRST && taken[major]; major--)
+		;
+	ctx->vfio->major = major;
+}
+
+static const struct pci_driver vfio_pci_driver = {
+	.name = "vfio-pci",
+	.avoid_host = vfio_avoid_host,
+	.probe = vfio_probe,
+	.remove = vfio_remove,
+};
+
+void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major)
+{
+	ctx->vfio->next_index = index;
+	ctx->vfio->major = major;
+}
+
+int vfio_init(struct uiommu *ctx)
+{
+	ctx->vfio = ui_zalloc(sizeof(*ctx->vfio));
+	if (!ctx->vfio)
+		return -ENOMEM;
+	ctx->vfio->major = MAJOR_LAST;
+	pci_set_driver(ctx, &vfio_pci_driver);
+	return 0;
+}
+
+void vfio_exit(struct uiommu *ctx)
+{
+	if (!ctx->vfio)
+		return;
+	pci_set_driver(ctx, NULL);
+	ui_free(ctx->vfio);
+	ctx->vfio = NULL;
+}

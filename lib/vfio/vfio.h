@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vfio/vfio.h - /dev/vfio, from the inside
+ *
+ * A vfio device stands for one PCI function; a vfio file is one open of its
+ * node.  Any number of files may be open, one of them may be bound, and only
+ * that one reaches the device.  What a file does once it may reach the device
+ * (device.c, info.c, irq.c, region.c) doesn't ask how it came to that: the
+ * character device binds an iommufd (cdev.c); a file from a group, when there
+ * are groups, only needs to set granted.
+ */
+#ifndef UI_VFIO_VFIO_H
+#define UI_VFIO_VFIO_H
+
+#include "base/ctx.h"
+#include "base/file.h"
+#include "iommufd/iommufd.h"
+#include "pci/pci.h"
+#include "uapi/vfio.h"
+
+/* Offsets of a device file: the region's index above 40 bits of offset. */
+#define VFIO_OFFSET_SHIFT 40
+#define VFIO_OFFSET_MASK ((1ull << VFIO_OFFSET_SHIFT) - 1)
+
+struct vfio_file;
+
+/* A PASID that something is attached to. */
+struct vfio_pasid {
+	uint32_t pasid;
+	struct cds_list_head node;
+};
+
+/*
+ * Refs: none; lives from probe to remove, and the instance stays while a file
+ *	is open.
+ * Locks: lock is outermost: iommufd and pci are called under it.
+ *  ctx, pdev, index, path, node	immutable
+ *  owner, idev			lock; the file that is bound, and its binding
+ *  attached, pasids		lock; what owner attached
+ *  err_trigger, req_trigger	lock; eventfds, of the host
+ *  wakeup, low_power		lock
+ */
+struct vfio_device {
+	struct uiommu *ctx;
+	struct uiommu_pci_device *pdev;
+	unsigned int index;
+	char path[40];
+	struct ui_node node;
+
+	struct ui_mutex lock;
+	struct vfio_file *owner;
+	struct iommufd_device *idev;
+	bool attached;
+	struct cds_list_head pasids;
+	void *err_trigger;
+	void *req_trigger;
+	void *wakeup;
+	bool low_power;
+};
+
+/*
+ * Refs: file.refs.
+ *  vdev	immutable
+ *  granted	atomic; set once the file may reach the device
+ *  pos		atomic; where read() and write() go on
+ */
+struct vfio_file {
+	struct uiommu_file file;
+	struct vfio_device *vdev;
+	uint32_t granted;
+	uint64_t pos;
+};
+
+/*
+ *  next_index, major	pci->lock (held by whoever adds devices)
+ */
+struct vfio_state {
+	unsigned int next_index;
+	unsigned int major;
+};
+
+/* The driver vfio-pci; -ENOMEM. */
+int vfio_init(struct uiommu *ctx);
+void vfio_exit(struct uiommu *ctx);
+/* For an instance made from a manifest: the number and device of the next node. */
+void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major);
+
+static inline struct vfio_file *vfio_file_of(struct uiommu_file *file)
+{
+	return ui_container_of(file, struct vfio_file, file);
+}
+
+static inline bool vfio_granted(const struct vfio_file *vf)
+{
+	/* Pairs with the release in cdev.c: what bind set up is seen. */
+	return ui_load_acquire(&vf->granted);
+}
+
+/* cdev.c: open, and the ioctls that only it has; others are -ENOTTY. */
+struct uiommu_file *vfio_cdev_open(struct uiommu *ctx, const struct ui_node *node, int flags);
+long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
+long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
+long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
+/* The bound file closes; vdev->lock held. */
+void vfio_cdev_unbind_locked(struct vfio_device *vdev);
+
+/* device.c: the file's operations, and the device when it is opened and closed. */
+extern const struct ui_file_ops vfio_device_ops;
+void vfio_device_enable(struct vfio_device *vdev);
+void vfio_device_disable_locked(struct vfio_device *vdev);
+
+/* info.c */
+long vfio_get_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+long vfio_get_region_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+long vfio_get_irq_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+long vfio_feature(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+bool vfio_region_size(struct vfio_device *vdev, uint64_t index, uint64_t *size, uint32_t *flags);
+
+/* irq.c */
+unsigned int vfio_irq_count(const struct vfio_device *vdev, uint32_t index);
+long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+void vfio_irqs_release_locked(struct vfio_device *vdev);
+/* An eventfd of the host, or -EBADF, -EINVAL as an ERR_PTR. */
+void *vfio_eventfd_get(struct vfio_device *vdev, struct uiommu_mm *mm, int fd);
+void vfio_eventfd_put(struct vfio_device *vdev, void *eventfd);
+
+/* region.c */
+ssize_t vfio_region_read(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf, size_t count,
+			 uint64_t pos);
+ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf,
+			  size_t count, uint64_t pos);
+int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
+		     struct uiommu_mapping **out);
+
+#endif /* UI_VFIO_VFIO_H */
