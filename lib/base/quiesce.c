@@ -39,13 +39,14 @@ void ui_reader_del(struct ui_readers *readers, struct ui_reader *reader)
  */
 void ui_quiesce(struct ui_readers *readers)
 {
-	struct ui_reader *reader;
+	struct cds_list_head *node;
 
 	/* Orders the caller's unpublishing stores (C) before the loads (D). */
 	ui_smp_mb();
 
 	ui_mutex_lock(&readers->lock);
-	cds_list_for_each_entry(reader, &readers->list, node) {
+	cds_list_for_each(node, &readers->list) {
+		struct ui_reader *reader = ui_container_of(node, struct ui_reader, node);
 		uint64_t mark = ui_load_acquire(&reader->mark); /* (D) */
 		unsigned int tries = 0;
 

@@ -153,11 +153,7 @@ static inline void ui_cond_broadcast(struct ui_cond *c)
 
 /* ---- memory of shared objects ---- */
 
-/* The explorer poisons and keeps what ui_free() gets; tests make each fail. */
-#ifdef UIOMMU_TEST_ALLOC
-void *ui_zalloc(size_t size);
-void ui_free(void *ptr);
-#else
+/* Zeroed.  The explorer poisons and keeps what ui_free() gets. */
 static inline void *ui_zalloc(size_t size)
 {
 	void *ptr;
@@ -174,7 +170,6 @@ static inline void ui_free(void *ptr)
 {
 	free(ptr);
 }
-#endif
 
 #endif /* !UIOMMU_EXPLORE */
 
