@@ -4,8 +4,8 @@
  *
  * See uiommu/iopf.h for the words.  A group of faults is in two lists from
  * the moment it is routed until the device has its answer: the device's, for
- * its removal, and the attach handle's, for detach and replace.  Both, and
- * fault_lock of the struct uiommu_group.
+ * its removal, and the attach handle's, for detach and replace.  Both are under
+ * the fault_lock of the struct uiommu_group.
  *
  * The claim, one atomic step from OPEN to CLAIMED, entitles to call
  * page_response(); so there is exactly one response, whoever competes: the
