@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/tree.c - /sys and /dev as a client of these devices sees them
+ *
+ * Written into a folder: "root/" with what is there, and "manifest", a text
+ * that says how the instance was made and which paths are shown from root/.
+ *
+ *	uiommu 1
+ *	device 0000:01:00.0 group=0 vfio=0 major=511 spec=ats-testdev,ats=on
+ *	node /dev/vfio/devices/vfio0 511:0
+ *	merge /sys/bus/pci
+ *	dir /sys/class
+ *
+ * The first line names the format.  A device line has the spec last, for it may
+ * contain spaces; devices are in the order in which they were added.  A node is
+ * a character device, and an empty file in root/.  Of a merge path everything is
+ * root/'s, of a dir path only the folder itself, so that its listing is right:
+ * what is below it is the host's unless another line says otherwise.
+ *
+ * Folders that both have are materialised: ours, and a link for each entry of
+ * the host's.  Where the host's entry is a link itself (/sys/bus/pci/devices/X)
+ * the text is kept: it resolves inside root/, through a link to the host's
+ * folder.  So ".." in a path, and realpath(), work as on a real system.
+ *
+ * What isn't there: the group and container nodes (they come with the nodes),
+ * resource files of BARs, and the iommu class.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "vfio/vfio.h"
+
+/*
+ * A tree that is being written.  rc is the first error: after it every
+ * step is skipped, so that callers needn't look until the end.
+ */
+struct tree {
+	struct uiommu *ctx;
+	int rootfd;
+	FILE *manifest;
+	int rc;
+};
+
+static void tree_fail(struct tree *tree, int rc)
+{
+	if (!tree->rc)
+		tree->rc = rc;
+}
+
+/* Makes "sys/bus/pci" and what leads to it, and opens it; -1 after an error. */
+static int tree_dir(struct tree *tree, const char *path)
+{
+	char copy[160], *slash;
+	int fd;
+
+	if (tree->rc)
+		return -1;
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (mkdirat(tree->rootfd, copy, 0755) && errno == ENOENT) {
+		for (slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
+			*slash = '\0';
+			mkdirat(tree->rootfd, copy, 0755);
+			*slash = '/';
+		}
+		mkdirat(tree->rootfd, copy, 0755);
+	}
+	fd = openat(tree->rootfd, copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		tree_fail(tree, -errno);
+	return fd;
+}
+
+static void tree_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void tree_bytes(struct tree *tree, int dir, const char *name, mode_t mode, const void *bytes,
+		       size_t length)
+{
+	int fd;
+
+	if (tree->rc)
+		return;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0 || (length && write(fd, bytes, length) != (ssize_t)length))
+		tree_fail(tree, errno ? -errno : -ENOSPC);
+	tree_close(fd);
+}
+
+static void tree_file(struct tree *tree, int dir, const char *name, mode_t mode, const char *fmt,
+		      ...) __attribute__((format(printf, 5, 6)));
+
+static void tree_file(struct tree *tree, int dir, const char *name, mode_t mode, const char *fmt,
+		      ...)
+{
+	char text[1024];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	tree_bytes(tree, dir, name, mode, text, n < 0 ? 0 : (size_t)n);
+}
+
+static void tree_link(struct tree *tree, int dir, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* What is there already stays: ours is made before the host's. */
+static void tree_link(struct tree *tree, int dir, const char *name, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (tree->rc)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (symlinkat(text, dir, name) && errno != EEXIST)
+		tree_fail(tree, -errno);
+}
+
+/* Links for what the host has in "/" + @path and we haven't. */
+static void tree_merge_host(struct tree *tree, const char *path)
+{
+	char host[160], text[512];
+	struct dirent *entry;
+	int dir = tree_dir(tree, path);
+	DIR *d;
+
+	snprintf(host, sizeof(host), "/%s", path);
+	d = dir < 0 ? NULL : opendir(host);
+	while (d && (entry = readdir(d))) {
+		ssize_t n = -1;
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (entry->d_type == DT_LNK)
+			n = readlinkat(dirfd(d), entry->d_name, text, sizeof(text) - 1);
+		if (n > 0) {
+			text[n] = '\0';
+			tree_link(tree, dir, entry->d_name, "%s", text);
+		} else {
+			tree_link(tree, dir, entry->d_name, "%s/%s", host, entry->d_name);
+		}
+	}
+	if (d)
+		closedir(d);
+	tree_close(dir);
+}
+
+/* ---- a device ---- */
+
+/* The folder of a function: each is on a bus of its own below a root of its own. */
+static void device_path(const struct uiommu_pci_device *pdev, char *path, size_t size)
+{
+	snprintf(path, size, "devices/pci%04x:%02x/%s", pdev->address.domain, pdev->address.bus,
+		 pdev->name);
+}
+
+static void write_resource(struct tree *tree, int dir, struct uiommu_pci_device *pdev)
+{
+	/* Memory, and flags in the numbers that Linux shows there. */
+	const uint64_t memory = 0x200, prefetch = 0x2000, aligned = 0x40000, wide = 0x100000;
+	char text[1024];
+	size_t length = 0;
+	unsigned int bar;
+
+	for (bar = 0; bar < 13; bar++) {
+		uint64_t start = 0, last = 0, flags = 0;
+
+		if (bar < PCI_BARS && pdev->bars[bar].size) {
+			start = pci_config_bar(pdev, bar);
+			last = start + pdev->bars[bar].size - 1;
+			flags = memory | aligned;
+			if (pdev->bars[bar].flags & UIOMMU_BAR_64BIT)
+				flags |= wide | 4;
+			if (pdev->bars[bar].flags & UIOMMU_BAR_PREFETCH)
+				flags |= prefetch | 8;
+		}
+		length += (size_t)snprintf(text + length, sizeof(text) - length,
+					   "0x%016llx 0x%016llx 0x%016llx\n",
+					   (unsigned long long)start, (unsigned long long)last,
+					   (unsigned long long)flags);
+	}
+	tree_bytes(tree, dir, "resource", 0444, text, length);
+}
+
+/* What identifies the function, in all the places that say it. */
+static void write_identity(struct tree *tree, int dir, struct uiommu_pci_device *pdev)
+{
+	const struct uiommu_model *model = pdev->model;
+	uint32_t class_code = model->class_code;
+	uint8_t config[PCI_CFG_SIZE];
+	uint16_t sv, sd;
+	char alias[96];
+
+	pci_config_read(pdev, 0, config, sizeof(config));
+	memcpy(&sv, config + PCI_REG_SUBSYS_VENDOR, sizeof(sv));
+	memcpy(&sd, config + PCI_REG_SUBSYS_DEVICE, sizeof(sd));
+	snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X", model->vendor,
+		 model->device, sv, sd, class_code >> 16 & 0xff, class_code >> 8 & 0xff,
+		 class_code & 0xff);
+	tree_bytes(tree, dir, "config", 0644, config, sizeof(config));
+	tree_file(tree, dir, "vendor", 0444, "0x%04x\n", model->vendor);
+	tree_file(tree, dir, "device", 0444, "0x%04x\n", model->device);
+	tree_file(tree, dir, "subsystem_vendor", 0444, "0x%04x\n", sv);
+	tree_file(tree, dir, "subsystem_device", 0444, "0x%04x\n", sd);
+	tree_file(tree, dir, "revision", 0444, "0x%02x\n", model->revision);
+	tree_file(tree, dir, "class", 0444, "0x%06x\n", class_code);
+	tree_file(tree, dir, "modalias", 0444, "%s\n", alias);
+	tree_file(tree, dir, "uevent", 0644,
+		  "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
+		  "PCI_SLOT_NAME=%s\nMODALIAS=%s\n",
+		  class_code, model->vendor, model->device, sv, sd, pdev->name, alias);
+}
+
+static void write_vfio_dev(struct tree *tree, const struct vfio_device *vdev, const char *path)
+{
+	unsigned int major_nr = major(vdev->node.rdev), minor_nr = minor(vdev->node.rdev);
+	char name[200], number[32];
+	int dir;
+
+	snprintf(name, sizeof(name), "sys/%s/vfio-dev/vfio%u", path, vdev->index);
+	dir = tree_dir(tree, name);
+	tree_file(tree, dir, "dev", 0444, "%u:%u\n", major_nr, minor_nr);
+	tree_file(tree, dir, "uevent", 0644, "MAJOR=%u\nMINOR=%u\nDEVNAME=vfio/devices/vfio%u\n",
+		  major_nr, minor_nr, vdev->index);
+	tree_link(tree, dir, "device", "../../../%s", vdev->pdev->name);
+	tree_link(tree, dir, "subsystem", "../../../../../class/vfio-dev");
+	tree_close(dir);
+
+	snprintf(name, sizeof(name), "vfio%u", vdev->index);
+	dir = tree_dir(tree, "sys/class/vfio-dev");
+	tree_link(tree, dir, name, "../../%s/vfio-dev/%s", path, name);
+	tree_close(dir);
+
+	snprintf(number, sizeof(number), "%u:%u", major_nr, minor_nr);
+	dir = tree_dir(tree, "sys/dev/char");
+	tree_link(tree, dir, number, "../../%s/vfio-dev/%s", path, name);
+	tree_close(dir);
+	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
+}
+
+static void write_group(struct tree *tree, const struct uiommu_pci_device *pdev, const char *path)
+{
+	char name[96];
+	int dir;
+
+	snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u/devices", pdev->group_id);
+	dir = tree_dir(tree, name);
+	tree_link(tree, dir, pdev->name, "../../../../%s", path);
+	tree_close(dir);
+	snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u", pdev->group_id);
+	dir = tree_dir(tree, name);
+	tree_file(tree, dir, "type", 0644, "DMA-FQ\n");
+	tree_file(tree, dir, "reserved_regions", 0444, "%s", "");
+	tree_close(dir);
+}
+
+static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
+{
+	struct vfio_device *vdev = pdev->driver_data;
+	char path[80], name[96];
+	int dir;
+
+	fprintf(tree->manifest, "device %s group=%u vfio=%u major=%u spec=%s\n", pdev->name,
+		pdev->group_id, vdev->index, major(vdev->node.rdev), pdev->spec);
+	device_path(pdev, path, sizeof(path));
+	snprintf(name, sizeof(name), "sys/%s", path);
+	dir = tree_dir(tree, name);
+	write_identity(tree, dir, pdev);
+	write_resource(tree, dir, pdev);
+	tree_file(tree, dir, "irq", 0444, "0\n");
+	tree_file(tree, dir, "enable", 0644, "1\n");
+	tree_file(tree, dir, "numa_node", 0644, "-1\n");
+	tree_file(tree, dir, "driver_override", 0644, "(null)\n");
+	tree_file(tree, dir, "dma_mask_bits", 0444, "32\n");
+	tree_file(tree, dir, "consistent_dma_mask_bits", 0444, "32\n");
+	tree_file(tree, dir, "power_state", 0444, "D0\n");
+	tree_file(tree, dir, "reset", 0200, "%s", "");
+	tree_file(tree, dir, "reset_method", 0644, "flr\n");
+	tree_link(tree, dir, "driver", "../../../bus/pci/drivers/vfio-pci");
+	tree_link(tree, dir, "subsystem", "../../../bus/pci");
+	tree_link(tree, dir, "iommu_group", "../../../kernel/iommu_groups/%u", pdev->group_id);
+	tree_close(dir);
+
+	dir = tree_dir(tree, "sys/bus/pci/devices");
+	tree_link(tree, dir, pdev->name, "../../../%s", path);
+	tree_close(dir);
+	dir = tree_dir(tree, "sys/bus/pci/drivers/vfio-pci");
+	tree_link(tree, dir, pdev->name, "../../../../%s", path);
+	tree_close(dir);
+	write_group(tree, pdev, path);
+	write_vfio_dev(tree, vdev, path);
+
+	/* The bus: several functions may share it, and the host may have it too. */
+	snprintf(name, sizeof(name), "sys/devices/pci%04x:%02x", pdev->address.domain,
+		 pdev->address.bus);
+	dir = tree_dir(tree, name);
+	if (!tree->rc && faccessat(dir, "uevent", F_OK, 0)) {
+		tree_merge_host(tree, name);
+		if (faccessat(dir, "uevent", F_OK, 0))
+			tree_file(tree, dir, "uevent", 0644, "%s", "");
+		fprintf(tree->manifest, "merge /%s\n", name);
+	}
+	tree_close(dir);
+}
+
+/* ---- what there is once ---- */
+
+static void write_nodes(struct tree *tree)
+{
+	struct ui_node *node;
+	int dir;
+
+	dir = tree_dir(tree, "dev/vfio/devices");
+	tree_close(dir);
+	/* Files are made under the lock: nodes come and go with devices only. */
+	ui_mutex_lock(&tree->ctx->nodes_lock);
+	cds_list_for_each_entry(node, &tree->ctx->nodes, node) {
+		tree_bytes(tree, tree->rootfd, node->path + 1, 0666, "", 0);
+		fprintf(tree->manifest, "node %s %u:%u\n", node->path, major(node->rdev),
+			minor(node->rdev));
+	}
+	ui_mutex_unlock(&tree->ctx->nodes_lock);
+	tree_merge_host(tree, "dev/vfio");
+	tree_merge_host(tree, "dev/vfio/devices");
+	fprintf(tree->manifest, "merge /dev/vfio\n");
+}
+
+/* A module counts as loaded when its folder is there. */
+static void write_module(struct tree *tree, const char *module)
+{
+	char path[64];
+	int dir;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	if (!access(path, F_OK)) {
+		dir = tree_dir(tree, "sys/module");
+		tree_link(tree, dir, module, "%s", path);
+		tree_close(dir);
+		return;
+	}
+	dir = tree_dir(tree, path + 1);
+	tree_file(tree, dir, "initstate", 0444, "live\n");
+	tree_file(tree, dir, "refcnt", 0444, "0\n");
+	tree_close(dir);
+	fprintf(tree->manifest, "merge %s\n", path);
+}
+
+static void write_bus(struct tree *tree)
+{
+	static const char *const driver_files[] = {"bind", "unbind", "new_id", "remove_id"};
+	unsigned int i;
+	int dir;
+
+	dir = tree_dir(tree, "sys/bus/pci/drivers/vfio-pci");
+	for (i = 0; i < sizeof(driver_files) / sizeof(driver_files[0]); i++)
+		tree_file(tree, dir, driver_files[i], 0200, "%s", "");
+	tree_file(tree, dir, "uevent", 0200, "%s", "");
+	tree_link(tree, dir, "module", "../../../../module/vfio_pci");
+	tree_close(dir);
+
+	/* Ours, so that nobody rescans the real bus by accident. */
+	dir = tree_dir(tree, "sys/bus/pci");
+	tree_file(tree, dir, "drivers_autoprobe", 0644, "1\n");
+	tree_file(tree, dir, "drivers_probe", 0200, "%s", "");
+	tree_file(tree, dir, "rescan", 0200, "%s", "");
+	tree_file(tree, dir, "uevent", 0200, "%s", "");
+	tree_close(dir);
+	tree_close(tree_dir(tree, "sys/class/vfio-dev"));
+	tree_close(tree_dir(tree, "sys/kernel/iommu_groups"));
+}
+
+static void merge_host_folders(struct tree *tree)
+{
+	static const struct {
+		const char *path;
+		const char *line; /* of the manifest; NULL: below one that has it */
+	} folders[] = {
+		{"sys/bus/pci", "merge"},
+		{"sys/bus/pci/devices", NULL},
+		{"sys/bus/pci/drivers", NULL},
+		{"sys/bus/pci/drivers/vfio-pci", NULL},
+		{"sys/kernel/iommu_groups", "merge"},
+		{"sys/class/vfio-dev", "merge"},
+		{"sys/class", "dir"},
+		{"sys/devices", "dir"},
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		tree_merge_host(tree, folders[i].path);
+		if (folders[i].line)
+			fprintf(tree->manifest, "%s /%s\n", folders[i].line, folders[i].path);
+	}
+}
+
+static void write_all(struct tree *tree)
+{
+	struct uiommu_pci_device *pdev;
+
+	fprintf(tree->manifest, "uiommu 1\n");
+	ui_mutex_lock(&tree->ctx->pci->lock);
+	cds_list_for_each_entry(pdev, &tree->ctx->pci->devices, node)
+		write_device(tree, pdev);
+	ui_mutex_unlock(&tree->ctx->pci->lock);
+	write_nodes(tree);
+	write_bus(tree);
+	write_module(tree, "vfio");
+	write_module(tree, "vfio_pci");
+	write_module(tree, "iommufd");
+	merge_host_folders(tree);
+}
+
+/* Opens for writing; NULL with tree->rc. */
+static FILE *open_manifest(struct tree *tree, int dirfd)
+{
+	int fd = openat(dirfd, "manifest", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f)
+		tree_fail(tree, -errno);
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int uiommu_tree_write(struct uiommu *ctx, int dirfd, char *errbuf, size_t errlen)
+{
+	struct tree tree = {.ctx = ctx, .rootfd = -1};
+	int saved = errno;
+
+	if (mkdirat(dirfd, "root", 0755))
+		tree_fail(&tree, -errno);
+	else
+		tree.rootfd = openat(dirfd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree.rootfd < 0)
+		tree_fail(&tree, -errno);
+	if (!tree.rc)
+		tree.manifest = open_manifest(&tree, dirfd);
+	if (tree.manifest) {
+		write_all(&tree);
+		if (ferror(tree.manifest))
+			tree_fail(&tree, -ENOSPC);
+		if (fclose(tree.manifest))
+			tree_fail(&tree, -errno);
+	}
+	tree_close(tree.rootfd);
+	if (tree.rc)
+		pci_error(errbuf, errlen,
+			  "the folder for the devices' /sys and /dev can't be written: %s: "
+			  "set TMPDIR to one that can",
+			  strerror(-tree.rc));
+	errno = saved;
+	return tree.rc;
+}
