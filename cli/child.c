@@ -63,9 +63,7 @@ static void stop_with_child(pid_t pid)
 /* True: it ended, with *status. */
 static bool reap(pid_t pid, int *status)
 {
-	pid_t got;
-
-	while ((got = waitpid(pid, status, WNOHANG | WUNTRACED)) > 0) {
+	while (waitpid(pid, status, WNOHANG | WUNTRACED) > 0) {
 		if (!WIFSTOPPED(*status))
 			return true;
 		stop_with_child(pid);
