@@ -24,8 +24,9 @@ struct iommufd_ctx *iommufd_ctx_from_file(struct uiommu_file *file);
 void iommufd_ctx_put(struct iommufd_ctx *ictx);
 
 /*
- * The bound device holds the context.  Return: ERR_PTR -EBUSY: bound already
- * elsewhere; -ENOMEM.  *id is its object ID.
+ * The bound device holds the context.  Return: ERR_PTR -EPERM: its group belongs
+ * to another context; -EBUSY: it is bound already, or its group has a domain
+ * that isn't iommufd's; -ENOMEM.  *id is its object ID.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiommu_device *dev,
 					   uint32_t *id);
@@ -34,7 +35,13 @@ void iommufd_device_unbind(struct iommufd_device *idev);
 
 /*
  * *pt_id names an IOAS or a hwpt; becomes the ID of the hwpt.
- * attach: the slot is empty (-EBUSY); replace: it is not (-EINVAL).
+ * attach: the slot is empty (-EBUSY); replace: it is not (-EINVAL).  Others:
+ * -ENOENT: no such object; -EINVAL: neither IOAS nor hwpt, another than the
+ * rest of the group has, a hwpt that wasn't made for PASIDs where one is in
+ * use, or a PASID that the device hasn't; -ENODEV: a fault queue, and no page
+ * requests; -EADDRINUSE: something is mapped where it can't be; -ENOMEM.
+ *
+ * The caller makes sure that calls for one device don't overlap its unbind.
  */
 int iommufd_device_attach(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
 int iommufd_device_replace(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);

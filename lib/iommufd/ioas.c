@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * iommufd/ioas.c - I/O address spaces: IOAS_ALLOC, MAP, UNMAP, IOVA_RANGES
+ *
+ * The work is iopt's; here are the rules of the ioctls around it.
+ */
+#include "iommufd/ioas.h"
+
+#include "uapi/iommufd.h"
+
+/* What the kernel calls ULONG_MAX: never a valid IOVA or length. */
+#define NO_IOVA UINT64_MAX
+
+static void ioas_destroy(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = ui_container_of(obj, struct iommufd_ioas, obj);
+
+	iopt_destroy(ioas->iopt);
+	ui_mutex_destroy(&ioas->lock);
+	ui_free(ioas);
+}
+
+const struct iommufd_object_ops iommufd_ioas_ops = {
+	.name = "IOAS",
+	.destroy = ioas_destroy,
+};
+
+struct iommufd_ioas *iommufd_get_ioas(struct iommufd_ctx *ictx, uint32_t id)
+{
+	struct iommufd_object *obj = iommufd_get_object(ictx, id, &iommufd_ioas_ops);
+
+	return obj ? ui_container_of(obj, struct iommufd_ioas, obj) : NULL;
+}
+
+static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas = ui_zalloc(sizeof(*ioas));
+	int rc = -ENOMEM;
+
+	if (!ioas)
+		return UIOMMU_ERR_PTR(rc);
+	ioas->iopt = iopt_create(ictx->file.ctx);
+	if (!ioas->iopt)
+		goto out_free;
+	ui_mutex_init(&ioas->lock);
+	CDS_INIT_LIST_HEAD(&ioas->hwpts);
+	rc = iommufd_object_init(ictx, &ioas->obj, &iommufd_ioas_ops);
+	if (rc)
+		goto out_destroy;
+	return ioas;
+
+out_destroy:
+	ui_mutex_destroy(&ioas->lock);
+	iopt_destroy(ioas->iopt);
+out_free:
+	ui_free(ioas);
+	return UIOMMU_ERR_PTR(rc);
+}
+
+int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_alloc *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	ioas = ioas_alloc(ucmd->ictx);
+	if (UIOMMU_IS_ERR(ioas))
+		return (int)UIOMMU_PTR_ERR(ioas);
+	ucmd->new_obj = &ioas->obj;
+	cmd->out_ioas_id = ioas->obj.id;
+	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/* ---- IOVA_RANGES ---- */
+
+static int copy_ranges(struct iommufd_ucmd *ucmd, const struct iopt_range *ranges, size_t count)
+{
+	struct iommu_ioas_iova_ranges *cmd = ucmd->cmd;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct iommu_iova_range range = {
+			.start = ranges[i].start,
+			.last = ranges[i].last,
+		};
+
+		if (ui_copy_to_user(ucmd->mm, cmd->allowed_iovas + i * sizeof(range), &range,
+				    sizeof(range)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/*
+ * All usable ranges, in memory that the caller frees: how many there are may
+ * change while the memory is made, so it is asked again until they fit.
+ */
+static int fetch_ranges(struct iopt *iopt, struct iopt_range **out, size_t *count,
+			uint64_t *alignment)
+{
+	struct iopt_range *ranges = NULL;
+	size_t room = 0;
+
+	while ((*count = iopt_ranges(iopt, ranges, room, alignment)) > room) {
+		room = *count;
+		ui_free(ranges);
+		ranges = ui_zalloc(room * sizeof(*ranges));
+		if (!ranges)
+			return -ENOMEM;
+	}
+	*out = ranges;
+	return 0;
+}
+
+int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_iova_ranges *cmd = ucmd->cmd;
+	struct iopt_range *ranges;
+	struct iommufd_ioas *ioas;
+	uint32_t room;
+	size_t count;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	rc = fetch_ranges(ioas->iopt, &ranges, &count, &cmd->out_iova_alignment);
+	if (rc)
+		goto out_put;
+
+	room = cmd->num_iovas;
+	rc = copy_ranges(ucmd, ranges, count < room ? count : room);
+	ui_free(ranges);
+	if (rc)
+		goto out_put;
+	cmd->num_iovas = (uint32_t)count;
+	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	if (!rc && count > room)
+		rc = -EMSGSIZE;
+out_put:
+	iommufd_put_object(ucmd->ictx, &ioas->obj);
+	return rc;
+}
+
+/* ---- MAP and UNMAP ---- */
+
+static uint32_t map_perm(uint32_t flags)
+{
+	uint32_t perm = 0;
+
+	if (flags & IOMMU_IOAS_MAP_READABLE)
+		perm |= UIOMMU_READ;
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
+		perm |= UIOMMU_WRITE;
+	return perm;
+}
+
+int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
+{
+	const uint32_t known =
+		IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
+	struct iommu_ioas_map *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if ((cmd->flags & ~known) || cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)
+		return -EOVERFLOW;
+	if (!map_perm(cmd->flags))
+		return -EINVAL;
+	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+
+	rc = iopt_map(ioas->iopt, ucmd->mm, cmd->user_va, cmd->length, map_perm(cmd->flags),
+		      cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_FIXED : 0, &cmd->iova);
+	/* As in Linux, an answer that can't be given leaves the mapping in place. */
+	if (!rc)
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	iommufd_put_object(ucmd->ictx, &ioas->obj);
+	return rc;
+}
+
+int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_unmap *cmd = ucmd->cmd;
+	bool everything = cmd->iova == 0 && cmd->length == NO_IOVA;
+	struct iommufd_ioas *ioas;
+	uint64_t unmapped = 0;
+	int rc;
+
+	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	if (!everything && (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)) {
+		rc = -EOVERFLOW;
+		goto out_put;
+	}
+	rc = iopt_unmap(ioas->iopt, cmd->iova, cmd->length, &unmapped);
+	if (!rc && !everything && !unmapped)
+		rc = -ENOENT;
+	if (rc)
+		goto out_put;
+	cmd->length = unmapped;
+	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+out_put:
+	iommufd_put_object(ucmd->ictx, &ioas->obj);
+	return rc;
+}

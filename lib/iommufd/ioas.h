@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iommufd/ioas.h - an I/O address space as an object
+ */
+#ifndef UI_IOMMUFD_IOAS_H
+#define UI_IOMMUFD_IOAS_H
+
+#include <urcu/list.h>
+
+#include "iommufd/object.h"
+#include "iopt/iopt.h"
+
+/*
+ * Users: each hwpt on it, from its making to its destruction.
+ *  iopt	immutable; has its own locks
+ *  lock	held while an automatic hwpt is looked for or made, so that two
+ *		devices that attach at once share one
+ *  hwpts	ictx->lock
+ */
+struct iommufd_ioas {
+	struct iommufd_object obj;
+	struct iopt *iopt;
+	struct ui_mutex lock;
+	struct cds_list_head hwpts;
+};
+
+extern const struct iommufd_object_ops iommufd_ioas_ops;
+
+/* A use, put by iommufd_put_object(). */
+struct iommufd_ioas *iommufd_get_ioas(struct iommufd_ctx *ictx, uint32_t id);
+
+int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
+
+#endif /* UI_IOMMUFD_IOAS_H */

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * iommufd/main.c - /dev/iommu: opening, the table of ioctls, the last close
+ *
+ * Every argument starts with the size that the caller compiled with.  What it
+ * has beyond ours must be zero, what ours has beyond its reads as zero, and the
+ * answer is cut to what it has room for: old programs and new ones both work.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "iommufd/device.h"
+#include "iommufd/fault.h"
+#include "iommufd/hwpt.h"
+#include "iommufd/ioas.h"
+#include "iommufd/iommufd.h"
+#include "iommufd/object.h"
+#include "uapi/iommufd.h"
+
+/* The kernel's misc major, and a minor of its dynamic range. */
+#define IOMMU_MAJOR 10
+#define IOMMU_MINOR 127
+
+/*
+ *  node	immutable but for its list
+ *  groups	own rules
+ */
+struct iommufd_state {
+	struct ui_node node;
+	struct iommufd_groups groups;
+};
+
+/* ---- ioctls ---- */
+
+union ucmd_buffer {
+	struct iommu_destroy destroy;
+	struct iommu_fault_alloc fault;
+	struct iommu_hw_info hw_info;
+	struct iommu_hwpt_alloc hwpt;
+	struct iommu_ioas_alloc ioas;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_unmap unmap;
+};
+
+struct iommufd_ioctl_op {
+	unsigned int request;
+	unsigned int size;
+	unsigned int min_size;
+	int (*execute)(struct iommufd_ucmd *ucmd);
+};
+
+/* Zero, or doesn't compile. */
+#define ZERO_IF(cond) (0 * sizeof(char[(cond) ? 1 : -1]))
+
+/* last: the last member that a caller must know. */
+#define IOCTL_OP(req, fn, type, last)                                                              \
+	[_IOC_NR(req) - IOMMUFD_CMD_BASE] = {                                                      \
+		.request = (req),                                                                  \
+		.size = sizeof(type) + ZERO_IF((req) == _IO(IOMMUFD_TYPE, _IOC_NR(req))) +         \
+			ZERO_IF(sizeof(type) <= sizeof(union ucmd_buffer)) +                       \
+			ZERO_IF(offsetof(type, size) == 0),                                        \
+		.min_size = offsetof(type, last) + sizeof(((type *)0)->last),                      \
+		.execute = (fn),                                                                   \
+	}
+
+/* An empty entry is an ioctl of 7.3 that isn't here yet. */
+static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA - IOMMUFD_CMD_BASE +
+					       1] = {
+	IOCTL_OP(IOMMU_DESTROY, iommufd_destroy, struct iommu_destroy, id),
+	IOCTL_OP(IOMMU_FAULT_QUEUE_ALLOC, iommufd_fault_alloc, struct iommu_fault_alloc,
+		 out_fault_fd),
+	IOCTL_OP(IOMMU_GET_HW_INFO, iommufd_get_hw_info, struct iommu_hw_info, __reserved),
+	IOCTL_OP(IOMMU_HWPT_ALLOC, iommufd_hwpt_alloc, struct iommu_hwpt_alloc, __reserved),
+	IOCTL_OP(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl, struct iommu_ioas_alloc, out_ioas_id),
+	IOCTL_OP(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges, struct iommu_ioas_iova_ranges,
+		 out_iova_alignment),
+	IOCTL_OP(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
+	IOCTL_OP(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap, length),
+};
+
+int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)
+{
+	return ui_copy_to_user(ucmd->mm, ucmd->uarg, ucmd->cmd,
+			       size < ucmd->user_size ? size : ucmd->user_size);
+}
+
+/* 0; -E2BIG: a byte that isn't zero; -EFAULT: none, as far as can be read. */
+static int check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
+{
+	static const unsigned char zeros[256];
+	unsigned char buf[sizeof(zeros)];
+
+	while (length) {
+		size_t want = length < sizeof(buf) ? length : sizeof(buf);
+		size_t got = uiommu_mm_read(mm, buf, addr, want);
+
+		if (memcmp(buf, zeros, got))
+			return -E2BIG;
+		if (got < want)
+			return -EFAULT;
+		addr += want;
+		length -= want;
+	}
+	return 0;
+}
+
+static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_op *op)
+{
+	size_t size = op->size;
+	int rc;
+
+	if (ucmd->user_size > size) {
+		rc = check_zeros(ucmd->mm, ucmd->uarg + size, ucmd->user_size - size);
+		if (rc)
+			return rc;
+	} else {
+		size = ucmd->user_size;
+	}
+	return ui_copy_from_user(ucmd->mm, ucmd->cmd, ucmd->uarg, size);
+}
+
+static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
+			  uint64_t arg)
+{
+	union ucmd_buffer buffer = {0};
+	struct iommufd_ucmd ucmd = {
+		.ictx = iommufd_ctx_of(file),
+		.mm = mm,
+		.uarg = arg,
+		.cmd = &buffer,
+	};
+	unsigned int nr = _IOC_NR(request) - IOMMUFD_CMD_BASE;
+	const struct iommufd_ioctl_op *op;
+	int rc;
+
+	if (nr >= sizeof(ioctl_ops) / sizeof(ioctl_ops[0]))
+		return -ENOTTY;
+	/* The size comes first, also of what turns out to be unknown. */
+	if (ui_copy_from_user(mm, &ucmd.user_size, arg, sizeof(ucmd.user_size)))
+		return -EFAULT;
+	op = &ioctl_ops[nr];
+	if (op->request != request)
+		return -ENOTTY;
+	if (ucmd.user_size < op->min_size)
+		return -EINVAL;
+	rc = copy_arg(&ucmd, op);
+	if (rc)
+		return rc;
+
+	rc = op->execute(&ucmd);
+	if (ucmd.new_obj && rc)
+		iommufd_object_abort(ucmd.ictx, ucmd.new_obj);
+	else if (ucmd.new_obj)
+		iommufd_object_finalize(ucmd.ictx, ucmd.new_obj);
+	return rc;
+}
+
+/* Nothing can be mapped yet; the checks that come before looking are Linux's. */
+static int iommufd_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset,
+			size_t length, struct uiommu_mapping **out)
+{
+	if ((flags & MAP_TYPE) == MAP_PRIVATE)
+		return -EINVAL;
+	if (prot & PROT_EXEC)
+		return -EPERM;
+	return -ENXIO;
+}
+
+/* ---- opening and closing ---- */
+
+static void iommufd_release(struct uiommu_file *file)
+{
+	struct iommufd_ctx *ictx = iommufd_ctx_of(file);
+
+	iommufd_object_destroy_all(ictx);
+	idtable_destroy(&ictx->objects);
+	ui_cond_destroy(&ictx->idle);
+	ui_mutex_destroy(&ictx->lock);
+	ui_file_fini(file);
+	ui_free(ictx);
+}
+
+static const struct ui_file_ops iommufd_file_ops = {
+	.name = "iommufd",
+	.ioctl = iommufd_ioctl,
+	.mmap = iommufd_mmap,
+	.release = iommufd_release,
+};
+
+static struct uiommu_file *iommufd_open(struct uiommu *ctx, const struct ui_node *node, int flags)
+{
+	struct iommufd_ctx *ictx = ui_zalloc(sizeof(*ictx));
+	int rc;
+
+	if (!ictx)
+		return UIOMMU_ERR_PTR(-ENOMEM);
+	rc = ui_file_init(&ictx->file, ctx, &iommufd_file_ops, node->path, node->rdev, flags);
+	if (rc) {
+		ui_free(ictx);
+		return UIOMMU_ERR_PTR(rc);
+	}
+	ui_mutex_init(&ictx->lock);
+	ui_cond_init(&ictx->idle);
+	idtable_init(&ictx->objects);
+	return &ictx->file;
+}
+
+struct iommufd_ctx *iommufd_ctx_from_file(struct uiommu_file *file)
+{
+	if (file->ops != &iommufd_file_ops)
+		return NULL;
+	return iommufd_ctx_of(uiommu_file_get(file));
+}
+
+void iommufd_ctx_put(struct iommufd_ctx *ictx)
+{
+	uiommu_file_put(&ictx->file);
+}
+
+struct iommufd_groups *iommufd_groups_of(struct uiommu *ctx)
+{
+	return &ctx->iommufd->groups;
+}
+
+int iommufd_init(struct uiommu *ctx)
+{
+	struct iommufd_state *state = ui_zalloc(sizeof(*state));
+
+	if (!state)
+		return -ENOMEM;
+	iommufd_groups_init(&state->groups);
+	state->node.path = "/dev/iommu";
+	state->node.rdev = makedev(IOMMU_MAJOR, IOMMU_MINOR);
+	state->node.open = iommufd_open;
+	ctx->iommufd = state;
+	ui_node_add(ctx, &state->node);
+	return 0;
+}
+
+void iommufd_exit(struct uiommu *ctx)
+{
+	struct iommufd_state *state = ctx->iommufd;
+
+	ui_node_del(ctx, &state->node);
+	iommufd_groups_destroy(&state->groups);
+	ctx->iommufd = NULL;
+	ui_free(state);
+}
