@@ -25,13 +25,18 @@ void signals_init(bool active);
  */
 void signals_take_over(void (*handler)(int, siginfo_t *, void *));
 
+enum signals_kind {
+	SIGNALS_SENT,	 /* by kill() and its like */
+	SIGNALS_REPEATS, /* a fault; executing the instruction again repeats it */
+	SIGNALS_MADE,	 /* a fault of our making */
+};
+
 /*
  * Passes a signal on as the kernel would have: to the client's handler (which
- * may never return), or to the default action.  To be called at the end of the
+ * may never return), or to the default action.  To be called at the end of our
  * handler, on the stack that it began on, with errno as the client left it.
- * @fault: made by an instruction (of the kernel's making), not sent by somebody
  */
-void signals_forward(int sig, siginfo_t *info, void *ucontext, bool fault);
+void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind kind);
 
 /*
  * Calls of our own that must not see virtual masks.  Blocks every asynchronous

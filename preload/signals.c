@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/signals.c - dispositions and masks as the client believes them to be
+ *
+ * Three things are kept for the client, and handed back when it asks:
+ *  - per signal, whether its sa_mask had SIGSEGV and SIGBUS (they are taken out
+ *    of what the kernel gets);
+ *  - its own dispositions of those two, once ours are installed;
+ *  - per thread, whether it blocks them.
+ * What is deliverable for real is still blocked for the client: a fault then is
+ * fatal, as it would be, and a signal that somebody sends waits.
+ *
+ * Only libc's names are taken over.  libc itself saves and restores masks without
+ * them (siglongjmp, swapcontext), but it can only restore what was real.
+ */
+#include "signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+#include "base/sync.h"
+#include "insn_alu.h"
+#include "real.h"
+
+/* Virtual bits. */
+#define BIT_SEGV 1
+#define BIT_BUS 2
+
+/* How the kernel wants it. */
+struct kernel_action {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+#define KERNEL_SA_RESTORER 0x04000000ul
+#define KERNEL_NSIG 64
+
+/*
+ *  active	set in the constructor: masks are filtered
+ *  ours	atomic, set under action_lock: the handlers are ours
+ *  actions	action_lock to write, and sequence is odd meanwhile; handlers read
+ *		without the lock and try again
+ *  mask_bits	atomic, written under action_lock
+ */
+static bool active;
+static int ours;
+static pthread_mutex_t action_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t sequence;
+static struct sigaction actions[2];
+static int mask_bits[KERNEL_NSIG + 1];
+
+/*
+ * This thread's.
+ *  blocked	virtual bits
+ *  pending	signals that came while they were blocked
+ *  depth_*	how often a handler failed at the same place, see too_deep()
+ */
+static SHIM_TLS int blocked;
+static SHIM_TLS int pending;
+static SHIM_TLS siginfo_t pending_info[2];
+static SHIM_TLS uintptr_t depth_frame;
+static SHIM_TLS uint64_t depth_rip;
+static SHIM_TLS unsigned int depth_count;
+
+static int index_of(int sig)
+{
+	return sig == SIGSEGV ? 0 : sig == SIGBUS ? 1 : -1;
+}
+
+static int bits_of(const sigset_t *set)
+{
+	return (sigismember(set, SIGSEGV) == 1 ? BIT_SEGV : 0) |
+	       (sigismember(set, SIGBUS) == 1 ? BIT_BUS : 0);
+}
+
+static void bits_take(sigset_t *set)
+{
+	sigdelset(set, SIGSEGV);
+	sigdelset(set, SIGBUS);
+}
+
+static void bits_give(sigset_t *set, int bits)
+{
+	if (bits & BIT_SEGV)
+		sigaddset(set, SIGSEGV);
+	if (bits & BIT_BUS)
+		sigaddset(set, SIGBUS);
+}
+
+/* ---- the system calls, past every wrapper ---- */
+
+static uint64_t sig_bit(int sig)
+{
+	return 1ull << (sig - 1);
+}
+
+static void raw_mask(int how, const uint64_t *set, uint64_t *old)
+{
+	shim_syscall(SYS_rt_sigprocmask, how, (long)set, (long)old, 8, 0, 0);
+}
+
+static void raw_action(int sig, const struct kernel_action *act, struct kernel_action *old)
+{
+	shim_syscall(SYS_rt_sigaction, sig, (long)act, (long)old, 8, 0, 0);
+}
+
+static void raw_queue(int sig, siginfo_t *info)
+{
+	shim_syscall(SYS_rt_tgsigqueueinfo, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
+		     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, (long)info, 0, 0);
+}
+
+/* What an instruction can raise; the rest waits. */
+static uint64_t asynchronous(void)
+{
+	return ~(sig_bit(SIGSEGV) | sig_bit(SIGBUS) | sig_bit(SIGILL) | sig_bit(SIGFPE) |
+		 sig_bit(SIGTRAP) | sig_bit(SIGSYS) | sig_bit(SIGABRT));
+}
+
+void signals_block(sigset_t *old)
+{
+	uint64_t set = asynchronous(), was;
+
+	raw_mask(SIG_BLOCK, &set, &was);
+	memset(old, 0, sizeof(*old));
+	memcpy(old, &was, sizeof(was));
+}
+
+void signals_unblock(const sigset_t *old)
+{
+	uint64_t was;
+
+	memcpy(&was, old, sizeof(was));
+	raw_mask(SIG_SETMASK, &was, NULL);
+}
+
+/* ---- the next definitions ---- */
+
+/* Resolved at the first call, which may come before any constructor. */
+#define NEXT(name)                                                                                 \
+	({                                                                                         \
+		static void *next;                                                                 \
+		if (!ui_load_acquire(&next))                                                       \
+			ui_store_release(&next, real_symbol(#name));                               \
+		(__typeof__(&name))ui_load_relaxed(&next);                                         \
+	})
+
+/* Is this call to be passed on as it is? */
+static bool straight(void)
+{
+	return !active || shim_bypass();
+}
+
+/* ---- dispositions ---- */
+
+static void actions_lock(sigset_t *mask)
+{
+	signals_block(mask);
+	pthread_mutex_lock(&action_lock);
+}
+
+static void actions_unlock(const sigset_t *mask)
+{
+	pthread_mutex_unlock(&action_lock);
+	signals_unblock(mask);
+}
+
+/* Pairs with action_get(): odd while the copy is torn. */
+static void action_set_locked(int i, const struct sigaction *act)
+{
+	ui_fetch_add(&sequence, 1);
+	actions[i] = *act;
+	ui_fetch_add(&sequence, 1);
+}
+
+static struct sigaction action_get(int i)
+{
+	struct sigaction copy;
+	uint64_t seq;
+
+	do {
+		while ((seq = ui_load_acquire(&sequence)) & 1)
+			ui_spin_pause(0);
+		copy = *(volatile struct sigaction *)&actions[i];
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (ui_load_relaxed(&sequence) != seq);
+	return copy;
+}
+
+static void from_kernel(struct sigaction *act, const struct kernel_action *k, int bits)
+{
+	memset(act, 0, sizeof(*act));
+	act->sa_sigaction = k->handler;
+	act->sa_flags = (int)k->flags;
+	act->sa_restorer = k->restorer;
+	memcpy(&act->sa_mask, &k->mask, sizeof(k->mask));
+	bits_give(&act->sa_mask, bits);
+}
+
+void signals_take_over(void (*handler)(int, siginfo_t *, void *))
+{
+	struct kernel_action act = {
+		.handler = handler,
+		/* Deliverable again inside: guarded copies fault on purpose. */
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | KERNEL_SA_RESTORER,
+		.restorer = shim_sigreturn,
+		.mask = asynchronous(),
+	};
+	static const int sigs[2] = {SIGSEGV, SIGBUS};
+	struct kernel_action old;
+	struct sigaction found;
+	sigset_t mask;
+
+	actions_lock(&mask);
+	if (!ours) {
+		/* Known before it can be called. */
+		for (int i = 0; i < 2; i++) {
+			raw_action(sigs[i], NULL, &old);
+			from_kernel(&found, &old, mask_bits[sigs[i]]);
+			action_set_locked(i, &found);
+		}
+		ui_store_release(&ours, 1);
+		raw_action(SIGSEGV, &act, NULL);
+		raw_action(SIGBUS, &act, NULL);
+	}
+	actions_unlock(&mask);
+}
+
+static int action_change(int sig, const struct sigaction *act, struct sigaction *old,
+			 int (*next)(int, const struct sigaction *, struct sigaction *))
+{
+	struct sigaction copy, was;
+	int i = index_of(sig), bits = 0, rc = 0;
+	sigset_t mask;
+
+	if (straight() || sig < 1 || sig > KERNEL_NSIG)
+		return next(sig, act, old);
+	/* The client's pointers are used outside of the lock. */
+	if (act) {
+		copy = *act;
+		bits = bits_of(&copy.sa_mask);
+	}
+	actions_lock(&mask);
+	if (i >= 0 && ours) {
+		was = actions[i];
+		if (act)
+			action_set_locked(i, &copy);
+	} else {
+		bits_take(&copy.sa_mask);
+		rc = next(sig, act ? &copy : NULL, &was);
+		if (!rc) {
+			bits_give(&was.sa_mask, mask_bits[sig]);
+			if (act)
+				mask_bits[sig] = bits;
+		}
+	}
+	actions_unlock(&mask);
+	if (!rc && old)
+		*old = was;
+	return rc;
+}
+
+SHIM_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	return action_change(sig, act, old, NEXT(sigaction));
+}
+
+int __sigaction(int sig, const struct sigaction *act, struct sigaction *old);
+SHIM_EXPORT int __sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	return sigaction(sig, act, old);
+}
+
+static sighandler_t simple(int sig, sighandler_t handler, int flags)
+{
+	struct sigaction act = {.sa_handler = handler, .sa_flags = flags}, old;
+
+	if (handler == SIG_ERR || sig < 1 || sig > KERNEL_NSIG) {
+		errno = EINVAL;
+		return SIG_ERR;
+	}
+	sigemptyset(&act.sa_mask);
+	if (!(flags & SA_NODEFER))
+		sigaddset(&act.sa_mask, sig);
+	if (sigaction(sig, &act, &old))
+		return SIG_ERR;
+	return old.sa_handler;
+}
+
+SHIM_EXPORT sighandler_t signal(int sig, sighandler_t handler)
+{
+	if (straight() || index_of(sig) < 0)
+		return NEXT(signal)(sig, handler);
+	return simple(sig, handler, SA_RESTART);
+}
+
+sighandler_t bsd_signal(int sig, sighandler_t handler);
+SHIM_EXPORT sighandler_t bsd_signal(int sig, sighandler_t handler)
+{
+	return signal(sig, handler);
+}
+
+SHIM_EXPORT sighandler_t ssignal(int sig, sighandler_t handler)
+{
+	return signal(sig, handler);
+}
+
+sighandler_t sysv_signal(int sig, sighandler_t handler);
+SHIM_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler)
+{
+	if (straight() || index_of(sig) < 0)
+		return NEXT(sysv_signal)(sig, handler);
+	return simple(sig, handler, (int)(SA_RESETHAND | SA_NODEFER));
+}
+
+sighandler_t __sysv_signal(int sig, sighandler_t handler);
+SHIM_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler)
+{
+	return sysv_signal(sig, handler);
+}
+
+/* ---- masks ---- */
+
+/* A signal that waited comes now. */
+static void deliver_pending(void)
+{
+	static const int sigs[2] = {SIGSEGV, SIGBUS};
+
+	for (int i = 0; i < 2; i++) {
+		if (!(pending & (1 << i)) || (blocked & (1 << i)))
+			continue;
+		pending &= ~(1 << i);
+		raw_queue(sigs[i], &pending_info[i]);
+	}
+}
+
+typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
+
+static int mask_change(int how, const sigset_t *set, sigset_t *old, mask_fn next)
+{
+	int was = blocked, bits, rc;
+	sigset_t copy;
+
+	if (straight())
+		return next(how, set, old);
+	if (!set) {
+		rc = next(how, NULL, old);
+	} else {
+		copy = *set;
+		bits = bits_of(&copy);
+		bits_take(&copy);
+		rc = next(how, &copy, old);
+		if (!rc && how == SIG_BLOCK)
+			blocked |= bits;
+		else if (!rc && how == SIG_UNBLOCK)
+			blocked &= ~bits;
+		else if (!rc)
+			blocked = bits;
+	}
+	if (!rc && old)
+		bits_give(old, was);
+	if (shim_unlikely(pending))
+		deliver_pending();
+	return rc;
+}
+
+SHIM_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+	return mask_change(how, set, old, NEXT(sigprocmask));
+}
+
+SHIM_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+	return mask_change(how, set, old, NEXT(pthread_sigmask));
+}
+
+/* The old BSD ones: a mask of the first 32 signals. */
+static int bsd_mask(int how, int mask)
+{
+	sigset_t set, old;
+	int result = 0;
+
+	sigemptyset(&set);
+	for (int sig = 1; sig < 32; sig++)
+		if (mask & (1 << (sig - 1)))
+			sigaddset(&set, sig);
+	if (sigprocmask(how, &set, &old))
+		return -1;
+	for (int sig = 1; sig < 32; sig++)
+		if (sigismember(&old, sig) == 1)
+			result |= 1 << (sig - 1);
+	return result;
+}
+
+SHIM_EXPORT int sigblock(int mask)
+{
+	return bsd_mask(SIG_BLOCK, mask);
+}
+
+SHIM_EXPORT int sigsetmask(int mask)
+{
+	return bsd_mask(SIG_SETMASK, mask);
+}
+
+static int one_mask(int how, int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	if (sigaddset(&set, sig))
+		return -1;
+	return sigprocmask(how, &set, NULL);
+}
+
+SHIM_EXPORT int sighold(int sig)
+{
+	return one_mask(SIG_BLOCK, sig);
+}
+
+SHIM_EXPORT int sigrelse(int sig)
+{
+	return one_mask(SIG_UNBLOCK, sig);
+}
+
+/*
+ * Calls that wait under another mask.  During the wait no instruction of the
+ * client runs, so only what is real matters.
+ */
+static const sigset_t *filtered(const sigset_t *set, sigset_t *copy)
+{
+	if (!set || straight())
+		return set;
+	*copy = *set;
+	bits_take(copy);
+	return copy;
+}
+
+SHIM_EXPORT int sigsuspend(const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(sigsuspend)(filtered(set, &copy));
+}
+
+SHIM_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		      const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(ppoll)(fds, n, timeout, filtered(set, &copy));
+}
+
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set,
+		size_t size);
+SHIM_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+			    const sigset_t *set, size_t size)
+{
+	sigset_t copy;
+
+	return NEXT(__ppoll_chk)(fds, n, timeout, filtered(set, &copy), size);
+}
+
+SHIM_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
+			const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(pselect)(n, r, w, x, timeout, filtered(set, &copy));
+}
+
+SHIM_EXPORT int epoll_pwait(int fd, struct epoll_event *events, int max, int timeout,
+			    const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(epoll_pwait)(fd, events, max, timeout, filtered(set, &copy));
+}
+
+SHIM_EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int max,
+			     const struct timespec *timeout, const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(epoll_pwait2)(fd, events, max, timeout, filtered(set, &copy));
+}
+
+SHIM_EXPORT int pthread_attr_setsigmask_np(pthread_attr_t *attr, const sigset_t *set)
+{
+	sigset_t copy;
+
+	return NEXT(pthread_attr_setsigmask_np)(attr, filtered(set, &copy));
+}
+
+/* A mask inherited through exec is the client's wish, too. */
+void signals_init(bool on)
+{
+	uint64_t set = sig_bit(SIGSEGV) | sig_bit(SIGBUS), old = 0;
+
+	active = on;
+	if (!on)
+		return;
+	raw_mask(SIG_UNBLOCK, &set, &old);
+	blocked = (old & sig_bit(SIGSEGV) ? BIT_SEGV : 0) | (old & sig_bit(SIGBUS) ? BIT_BUS : 0);
+}
+
+/* ---- passing on ---- */
+
+/*
+ * The default action.  A fault that its instruction would repeat is repeated, so
+ * that the kernel sees the real one; another is sent again.  It is blocked until
+ * the handler is left: a core dump shows the client's code.
+ */
+static void take_default(int sig, siginfo_t *info, ucontext_t *uc, enum signals_kind kind)
+{
+	struct kernel_action act = {.handler = NULL};
+	uint64_t set = sig_bit(sig);
+
+	if (kind != SIGNALS_REPEATS)
+		raw_mask(SIG_BLOCK, &set, NULL);
+	raw_action(sig, &act, NULL);
+	sigdelset(&uc->uc_sigmask, sig);
+	if (kind != SIGNALS_REPEATS)
+		raw_queue(sig, info);
+}
+
+/*
+ * A handler that faults at the same place again and again would do so once in
+ * the kernel's hands, for its signal is blocked then; here it isn't.
+ */
+static bool too_deep(const ucontext_t *uc)
+{
+	uintptr_t frame = (uintptr_t)uc;
+	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	if (frame < depth_frame && rip == depth_rip)
+		depth_count++;
+	else
+		depth_count = 0;
+	depth_frame = frame;
+	depth_rip = rip;
+	return depth_count >= 8;
+}
+
+/* Into the client's handler, under the mask that it asked for. */
+static void call_handler(int sig, siginfo_t *info, ucontext_t *uc, const struct sigaction *act)
+{
+	uint64_t mask, extra;
+
+	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
+	memcpy(&extra, &act->sa_mask, sizeof(extra));
+	mask = (mask | extra) & ~(sig_bit(SIGSEGV) | sig_bit(SIGBUS));
+	raw_mask(SIG_SETMASK, &mask, NULL);
+	/* The kernel passes three arguments whatever the flags say. */
+	act->sa_sigaction(sig, info, uc);
+	/* It may have changed the mask to return to. */
+	blocked |= bits_of(&uc->uc_sigmask);
+	bits_take(&uc->uc_sigmask);
+}
+
+/* Other signals than those two: the kernel has the client's handler. */
+static void send_other(int sig, siginfo_t *info, ucontext_t *uc)
+{
+	uint64_t set = sig_bit(sig);
+
+	if (sigismember(&uc->uc_sigmask, sig) == 1) {
+		take_default(sig, info, uc, SIGNALS_MADE);
+		return;
+	}
+	raw_mask(SIG_BLOCK, &set, NULL);
+	raw_queue(sig, info);
+}
+
+void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind kind)
+{
+	int i = index_of(sig), saved = errno;
+	ucontext_t *uc = ucontext;
+	struct sigaction act, gone;
+	bool held;
+	sigset_t mask;
+
+	if (i < 0) {
+		send_other(sig, info, uc);
+		return;
+	}
+	act = action_get(i);
+	held = blocked & (1 << i);
+	if (kind == SIGNALS_SENT) {
+		if (held) {
+			pending |= 1 << i;
+			pending_info[i] = *info;
+			return;
+		}
+		if (act.sa_handler == SIG_IGN)
+			return;
+	}
+	if (held || act.sa_handler == SIG_IGN || act.sa_handler == SIG_DFL ||
+	    (kind != SIGNALS_SENT && too_deep(uc))) {
+		take_default(sig, info, uc, kind);
+		return;
+	}
+	if (act.sa_flags & (int)SA_RESETHAND) {
+		gone = act;
+		gone.sa_handler = SIG_DFL;
+		actions_lock(&mask);
+		action_set_locked(i, &gone);
+		actions_unlock(&mask);
+	}
+	errno = saved;
+	call_handler(sig, info, uc, &act);
+}

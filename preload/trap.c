@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/trap.c - the handler of SIGSEGV and SIGBUS
+ *
+ * In this order: a fault inside one of our guarded copies becomes an error of that
+ * copy; a fault at a trapped address is an access to a device; everything else is
+ * the client's.
+ *
+ * Stack.  The handler is on the client's alternate stack if there is one, for else
+ * a client could not see its stack overflow.  Such a stack may be tiny, and a device
+ * that does DMA wants room: then the access is made on the stack that was
+ * interrupted, below its red zone.  The alternate one is taken away meanwhile, or
+ * a fault in a guarded copy would start over at its top, on our own frame.
+ *
+ * Valgrind gives handlers no vector registers, takes no flags back, and thinks that
+ * a register that a handler changed is as undefined as before.  So there the
+ * handler only sends the thread to shim_resume, ordinary code that saves the
+ * registers, has the access made, and loads them again.
+ *
+ * Shared between threads are under_valgrind and trap_resume_avx only, which are set
+ * before the handler is installed.
+ */
+#include "trap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "insn.h"
+#include "insn_alu.h"
+#include "real.h"
+#include "signals.h"
+#include "trap_mem.h"
+#include "trap_region.h"
+#include "valgrind.h"
+
+/* Less than this is left on an alternate stack: use the interrupted one. */
+#define STACK_ENOUGH (16 * 1024)
+#define RED_ZONE 128
+
+/* Of the saved state: where its own description is, and the parts used here. */
+#define FX_XMM 160
+#define FX_MAGIC 464
+#define FX_FEATURES 472
+#define FX_XSTATE_BV 512
+#define FX_YMM_HIGH 576
+#define FX_MAGIC_VALUE 0x46505853 /* "XSPF": extended state follows */
+#define XFEATURE_YMM 4
+
+static bool under_valgrind;
+/* Read by shim_resume. */
+int trap_resume_avx;
+
+/* ---- saying what can't be done ---- */
+
+struct line {
+	char text[320];
+	size_t len;
+};
+
+static void line_text(struct line *l, const char *s)
+{
+	while (*s && l->len < sizeof(l->text) - 1)
+		l->text[l->len++] = *s++;
+}
+
+static void line_hex(struct line *l, uint64_t v, unsigned int digits)
+{
+	char s[17];
+
+	for (unsigned int i = 0; i < digits; i++)
+		s[i] = "0123456789abcdef"[(v >> (4 * (digits - 1 - i))) & 15];
+	s[digits] = '\0';
+	line_text(l, s);
+}
+
+static void line_number(struct line *l, uint64_t v)
+{
+	unsigned int digits = 1;
+
+	while (digits < 16 && v >> (4 * digits))
+		digits++;
+	line_text(l, "0x");
+	line_hex(l, v, digits);
+}
+
+/* The client's stderr, whatever it made of it; one write, so one line. */
+static void line_out(struct line *l)
+{
+	l->text[l->len++] = '\n';
+	shim_syscall(SYS_write, 2, (long)l->text, (long)l->len, 0, 0, 0);
+}
+
+static void say_unknown(const struct insn_cpu *cpu, const uint8_t *code, size_t avail,
+			uint64_t addr)
+{
+	struct line l = {.len = 0};
+	struct region_ref ref;
+
+	line_text(&l, "uiommu: can't do the instruction at ");
+	line_number(&l, cpu->rip);
+	if (region_find(addr, &ref)) {
+		line_text(&l, " to device memory at offset ");
+		line_number(&l, ref.offset);
+		region_put(&ref);
+	}
+	line_text(&l, ": ");
+	line_text(&l, cpu->mnemonic ? cpu->mnemonic : "?");
+	line_text(&l, " (");
+	line_text(&l, cpu->why ? cpu->why : "unknown");
+	line_text(&l, "), bytes");
+	for (size_t i = 0; i < avail && i < (cpu->length ? cpu->length : 15); i++) {
+		line_text(&l, " ");
+		line_hex(&l, code[i], 2);
+	}
+	line_text(&l, "; the program gets SIGBUS");
+	line_out(&l);
+}
+
+static void say_foreign(void)
+{
+	static int said;
+	struct line l = {.len = 0};
+
+	if (__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+		return;
+	line_text(&l, "uiommu: a forked child used device memory that its parent mapped; "
+		      "it must open and map the device itself; the program gets SIGBUS");
+	line_out(&l);
+}
+
+/* ---- one access ---- */
+
+/*
+ * Does the instruction at cpu->rip.  INSN_UNKNOWN was said and is a fault by then.
+ */
+static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr)
+{
+	enum insn_outcome outcome;
+	struct region_ref ref;
+	uint8_t code[16];
+	bool foreign = false;
+	size_t avail;
+
+	if (region_find(addr, &ref)) {
+		foreign = ref.foreign;
+		region_put(&ref);
+	}
+	if (foreign) {
+		say_foreign();
+		cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
+		return INSN_FAULT;
+	}
+	shim_inside++;
+	cpu->mem = &trap_mem_ops;
+	avail = trap_mem_code(cpu->rip, code);
+	outcome = insn_run(cpu, code, avail);
+	if (outcome == INSN_UNKNOWN) {
+		say_unknown(cpu, code, avail, addr);
+		cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
+		outcome = INSN_FAULT;
+	}
+	shim_inside--;
+	return outcome;
+}
+
+/* Order of GPR_*. */
+static const uint8_t greg_of[GPR_COUNT] = {
+	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+	REG_R8,	 REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
+
+static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
+{
+	const greg_t *regs = uc->uc_mcontext.gregs;
+	uint8_t *fx = (uint8_t *)uc->uc_mcontext.fpregs;
+	uint32_t magic;
+	uint64_t features;
+
+	for (int i = 0; i < GPR_COUNT; i++)
+		cpu->gpr[i] = (uint64_t)regs[greg_of[i]];
+	cpu->rip = (uint64_t)regs[REG_RIP];
+	cpu->flags = (uint64_t)regs[REG_EFL];
+	cpu->xmm = NULL;
+	cpu->ymm_high = NULL;
+	cpu->xstate_bv = NULL;
+	cpu->fixed_sp = false;
+	if (!fx)
+		return;
+	cpu->xmm = fx + FX_XMM;
+	memcpy(&magic, fx + FX_MAGIC, sizeof(magic));
+	memcpy(&features, fx + FX_FEATURES, sizeof(features));
+	if (magic != FX_MAGIC_VALUE)
+		return;
+	cpu->xstate_bv = (uint64_t *)(void *)(fx + FX_XSTATE_BV);
+	if (features & XFEATURE_YMM)
+		cpu->ymm_high = fx + FX_YMM_HIGH;
+}
+
+static void cpu_to_context(const struct insn_cpu *cpu, ucontext_t *uc)
+{
+	greg_t *regs = uc->uc_mcontext.gregs;
+
+	for (int i = 0; i < GPR_COUNT; i++)
+		regs[greg_of[i]] = (greg_t)cpu->gpr[i];
+	regs[REG_RIP] = (greg_t)cpu->rip;
+	regs[REG_EFL] = (greg_t)cpu->flags;
+}
+
+/* From the handler to the function that may run on another stack. */
+struct access {
+	ucontext_t *uc;
+	uint64_t addr;
+	enum insn_outcome outcome;
+	struct insn_fault fault;
+};
+
+static void access_in_context(void *arg)
+{
+	struct access *a = arg;
+	struct insn_cpu cpu;
+
+	cpu_from_context(&cpu, a->uc);
+	a->outcome = access_run(&cpu, a->addr);
+	/* Also after a fault: a repeated instruction came some way. */
+	cpu_to_context(&cpu, a->uc);
+	a->fault = cpu.fault;
+}
+
+static bool on_stack(const stack_t *stack, uint64_t sp)
+{
+	uint64_t base = (uintptr_t)stack->ss_sp;
+
+	return !(stack->ss_flags & SS_DISABLE) && sp - base < stack->ss_size;
+}
+
+/* Already on the interrupted stack, so that the other one can be taken away. */
+static void access_below(void *arg)
+{
+	stack_t off = {.ss_flags = SS_DISABLE};
+
+	shim_syscall(SYS_sigaltstack, (long)&off, 0, 0, 0, 0, 0);
+	access_in_context(arg);
+	/* Leaving the handler brings it back: the context says which it was. */
+}
+
+static void access_somewhere(struct access *a)
+{
+	uint64_t here = (uintptr_t)__builtin_frame_address(0);
+	uint64_t was = (uint64_t)a->uc->uc_mcontext.gregs[REG_RSP];
+	const stack_t *alt = &a->uc->uc_stack;
+
+	if (!on_stack(alt, here) || on_stack(alt, was) ||
+	    here - (uintptr_t)alt->ss_sp >= STACK_ENOUGH) {
+		access_in_context(a);
+		return;
+	}
+	shim_call_on_stack((void *)(uintptr_t)(was - RED_ZONE), access_below, a);
+	if (a->outcome == INSN_FAULT)
+		shim_syscall(SYS_sigaltstack, (long)alt, 0, 0, 0, 0, 0);
+}
+
+/* ---- faults that the client gets ---- */
+
+static void deliver(const struct insn_fault *fault, ucontext_t *uc, int client_errno)
+{
+	enum signals_kind kind = SIGNALS_MADE;
+	greg_t *regs = uc->uc_mcontext.gregs;
+	struct region_ref ref;
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = fault->sig;
+	info.si_code = fault->code;
+	info.si_addr = (void *)(uintptr_t)fault->addr;
+	if (fault->trapno) {
+		regs[REG_TRAPNO] = fault->trapno;
+		regs[REG_ERR] = fault->err;
+		regs[REG_CR2] = (greg_t)fault->addr;
+	}
+	/* Memory without any right faults again by itself, and says the same. */
+	if (fault->sig == SIGSEGV && region_find(fault->addr, &ref)) {
+		region_put(&ref);
+		kind = SIGNALS_REPEATS;
+	}
+	errno = client_errno;
+	signals_forward(fault->sig, &info, uc, kind);
+}
+
+/*
+ * Another thread may have replaced device memory by something accessible between
+ * the fault and our look.  Then trying again works; if it doesn't, it faults with
+ * what the kernel has to say about it.  Once per place.
+ */
+static SHIM_TLS uint64_t tried_rip, tried_addr;
+
+static bool try_again(const ucontext_t *uc, uint64_t addr)
+{
+	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	if (!region_was(addr) || (tried_rip == rip && tried_addr == addr)) {
+		tried_rip = 0;
+		return false;
+	}
+	tried_rip = rip;
+	tried_addr = addr;
+	return true;
+}
+
+/* ---- valgrind ---- */
+
+/*
+ * What the handler leaves for shim_resume: the frame is found by the stack pointer,
+ * for a signal may come in between, and its handler may trap as well.
+ */
+#define RESUMES 16
+
+struct resume {
+	uint64_t sp;
+	uint64_t rip;
+	uint64_t addr;
+};
+
+static SHIM_TLS struct resume resumes[RESUMES];
+static SHIM_TLS unsigned int resume_count;
+
+/* An access that failed: its instruction faults again, and then is the client's. */
+static SHIM_TLS struct insn_fault resume_fault;
+static SHIM_TLS uint64_t resume_fault_rip;
+
+/* What shim_resume has on the stack, lowest first; flags and ret take the end. */
+struct trap_frame {
+	uint64_t gpr[GPR_COUNT];
+	uint64_t flags;
+	uint64_t rip;
+};
+
+void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high);
+
+void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
+{
+	uint64_t sp = (uintptr_t)(frame + 1) + RED_ZONE;
+	int saved = errno;
+	struct resume r = {0};
+	struct insn_cpu cpu;
+	sigset_t mask;
+
+	signals_block(&mask);
+	while (resume_count) {
+		r = resumes[--resume_count];
+		if (r.sp == sp)
+			break;
+	}
+	memcpy(cpu.gpr, frame->gpr, sizeof(cpu.gpr));
+	cpu.gpr[GPR_SP] = sp;
+	cpu.rip = r.rip;
+	cpu.flags = frame->flags;
+	cpu.xmm = xmm;
+	cpu.ymm_high = ymm_high;
+	cpu.xstate_bv = NULL;
+	cpu.fixed_sp = true;
+	if (access_run(&cpu, r.addr) == INSN_FAULT) {
+		resume_fault = cpu.fault;
+		resume_fault_rip = cpu.rip;
+	}
+	memcpy(frame->gpr, cpu.gpr, sizeof(cpu.gpr));
+	frame->flags = cpu.flags;
+	frame->rip = cpu.rip;
+	signals_unblock(&mask);
+	errno = saved;
+}
+
+static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
+{
+	greg_t *regs = uc->uc_mcontext.gregs;
+	struct insn_fault fault;
+
+	if (resume_fault_rip == (uint64_t)regs[REG_RIP]) {
+		fault = resume_fault;
+		resume_fault_rip = 0;
+		deliver(&fault, uc, client_errno);
+		return true;
+	}
+	if (resume_count == RESUMES) {
+		/* Left behind by handlers that never returned. */
+		memmove(resumes, resumes + 1, sizeof(resumes) - sizeof(resumes[0]));
+		resume_count--;
+	}
+	resumes[resume_count++] = (struct resume){
+		.sp = (uint64_t)regs[REG_RSP],
+		.rip = (uint64_t)regs[REG_RIP],
+		.addr = addr,
+	};
+	regs[REG_RIP] = (greg_t)(uintptr_t)shim_resume;
+	return true;
+}
+
+/* ---- the handler ---- */
+
+static bool trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_errno)
+{
+	struct access a = {.uc = uc, .addr = (uint64_t)(uintptr_t)info->si_addr};
+	struct region_ref ref;
+
+	if (sig != SIGSEGV || info->si_code <= 0 || info->si_code == SI_KERNEL)
+		return false;
+	if (!region_find(a.addr, &ref))
+		return try_again(uc, a.addr);
+	region_put(&ref);
+	if (under_valgrind)
+		return resume_outside(uc, a.addr, client_errno);
+	access_somewhere(&a);
+	errno = client_errno;
+	if (a.outcome == INSN_FAULT) {
+		tried_rip = 0;
+		deliver(&a.fault, uc, client_errno);
+	}
+	return true;
+}
+
+static void trap_handler(int sig, siginfo_t *info, void *ucontext)
+{
+	int saved = errno;
+	bool done;
+
+	done = trap_mem_fault(info, ucontext) || uiommu_guard_fault(ucontext) ||
+	       trapped(sig, info, ucontext, saved);
+	if (done)
+		return;
+	errno = saved;
+	signals_forward(sig, info, ucontext, info->si_code > 0 ? SIGNALS_REPEATS : SIGNALS_SENT);
+}
+
+void trap_init(void)
+{
+	static pthread_mutex_t once_lock = PTHREAD_MUTEX_INITIALIZER;
+	static bool done;
+	int saved = errno;
+	sigset_t mask;
+
+	signals_block(&mask);
+	pthread_mutex_lock(&once_lock);
+	if (!done) {
+		under_valgrind = valgrind_running();
+		trap_resume_avx = __builtin_cpu_supports("avx") ? 1 : 0;
+		signals_take_over(trap_handler);
+		uiommu_guard_enable(true);
+		done = true;
+	}
+	pthread_mutex_unlock(&once_lock);
+	signals_unblock(&mask);
+	errno = saved;
+}
+
+unsigned long trap_count(void)
+{
+	return __atomic_load_n(&trap_mem_accesses, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/trap_region.h - which addresses are trapped, and by which mapping
+ */
+#ifndef SHIM_TRAP_REGION_H
+#define SHIM_TRAP_REGION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uiommu/file.h>
+
+struct region;
+
+/*
+ * What was found, on the finder's stack; region keeps the mapping alive until
+ * region_put().
+ *  offset	of the address asked for, in the mapping
+ *  foreign	belongs to the parent of this process: not to be called
+ */
+struct region_ref {
+	struct region *region;
+	struct uiommu_mapping *mapping;
+	uint64_t offset;
+	int prot;
+	bool foreign;
+};
+
+/* Takes no lock; async-signal-safe. */
+bool region_find(uint64_t addr, struct region_ref *ref);
+void region_put(const struct region_ref *ref);
+/* Was it trapped a while ago?  May say yes for an address that never was ours again. */
+bool region_was(uint64_t addr);
+
+#endif /* SHIM_TRAP_REGION_H */
