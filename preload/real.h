@@ -109,6 +109,8 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 
 /* libc's own work. */
 #define SHIM_REAL_LIB(X)                                                                           \
+	X(int, __open_2, (const char *path, int flags), (path, flags))                             \
+	X(int, __openat_2, (int dir, const char *path, int flags), (dir, path, flags))             \
 	X(int, faccessat, (int dir, const char *path, int mode, int flags),                        \
 	  (dir, path, mode, flags))                                                                \
 	X(int, euidaccess, (const char *path, int mode), (path, mode))                             \

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one struct uiommu of this process: made at the first open of a node, from the
+ * manifest that `uiommu run` wrote, so that processes that never open one pay nothing
+ * and each test of a harness that forks gets an engine of its own.
+ *
+ * Locks: start_lock is outermost.
+ *  ctx, mm	set under start_lock, then immutable until fork or exit
+ *  inherited	what a forked child can't use but must not seem to have lost
+ */
+#include "engine.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <uiommu/file.h>
+#include <uiommu/mm.h>
+
+#include "fdtable.h"
+#include "shim.h"
+#include "trap.h"
+
+static struct uiommu *ctx;
+static struct uiommu_mm *mm;
+static struct uiommu *volatile inherited;
+
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+/* The thread that forks holds start_lock, and other fork handlers of it may open(). */
+static void *forking;
+
+/* ---- what the library asks of us ---- */
+
+static bool fd_exists(int fd)
+{
+	return !(fdtable_slot(fd) & FDTABLE_ENGINE) && real_fcntl(fd, F_GETFD) >= 0;
+}
+
+static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *of, int fd)
+{
+	struct uiommu_file *file;
+	struct shim_file *sf;
+
+	if (of != mm)
+		return UIOMMU_ERR_PTR(-EBADF);
+	sf = fdtable_get(fd);
+	if (!sf)
+		return UIOMMU_ERR_PTR(fd_exists(fd) ? -EINVAL : -EBADF);
+	file = sf->dead ? UIOMMU_ERR_PTR(-EINVAL) : uiommu_file_get(sf->file);
+	fdtable_put(sf);
+	return file;
+}
+
+static int host_install(void *opaque, struct uiommu_mm *of, struct uiommu_file *file, bool cloexec)
+{
+	if (of != mm)
+		return -EOPNOTSUPP;
+	return fdtable_install(file, O_RDWR | (cloexec ? O_CLOEXEC : 0));
+}
+
+static void host_uninstall(void *opaque, struct uiommu_mm *of, int fd)
+{
+	fdtable_close(fd);
+}
+
+static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
+{
+	fdtable_readable(file, readable);
+}
+
+static void *host_eventfd_get(void *opaque, struct uiommu_mm *of, int fd)
+{
+	char link[32];
+	char name[64];
+	ssize_t n;
+
+	if (of != mm || !fd_exists(fd))
+		return UIOMMU_ERR_PTR(-EBADF);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = real_readlink(link, name, sizeof(name) - 1);
+	if (n < 0)
+		return UIOMMU_ERR_PTR(-EBADF);
+	name[n] = '\0';
+	if (strcmp(name, "anon_inode:[eventfd]") != 0)
+		return UIOMMU_ERR_PTR(-EINVAL);
+	return fdtable_hold(fd);
+}
+
+static void host_eventfd_signal(void *opaque, void *eventfd)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	fdtable_held_signal(eventfd);
+	shim_leave(&entry);
+}
+
+static void host_eventfd_put(void *opaque, void *eventfd)
+{
+	fdtable_put(eventfd);
+}
+
+static void host_event(void *opaque, const struct uiommu_event *event)
+{
+	log_event(event);
+}
+
+static const struct uiommu_host_ops host_ops = {
+	.fget = host_fget,
+	.install = host_install,
+	.uninstall = host_uninstall,
+	.readable = host_readable,
+	.eventfd_get = host_eventfd_get,
+	.eventfd_signal = host_eventfd_signal,
+	.eventfd_put = host_eventfd_put,
+};
+
+/* ---- starting ---- */
+
+static void start_acquire(void)
+{
+	if (__atomic_load_n(&forking, __ATOMIC_RELAXED) != &shim_inside)
+		pthread_mutex_lock(&start_lock);
+}
+
+static void start_release(void)
+{
+	if (__atomic_load_n(&forking, __ATOMIC_RELAXED) != &shim_inside)
+		pthread_mutex_unlock(&start_lock);
+}
+
+/* Under start_lock. */
+static int engine_make(void)
+{
+	static const struct uiommu_config config = {
+		.size = sizeof(config),
+		.event = host_event,
+		.host = &host_ops,
+	};
+	char why[256] = "";
+	struct uiommu *fresh;
+	int dir;
+	int rc;
+
+	rc = uiommu_create(&config, &fresh);
+	if (rc)
+		return rc;
+	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		rc = -ENODEV;
+		snprintf(why, sizeof(why), "%s is gone", shim_run_dir());
+	} else {
+		rc = uiommu_tree_load(fresh, dir, NULL, NULL, why, sizeof(why));
+		real_close(dir);
+	}
+	if (rc) {
+		log_line("cannot make the devices: %s", why);
+		uiommu_destroy(fresh);
+		return rc == -ENOMEM ? rc : -ENODEV;
+	}
+	mm = uiommu_mm_self(fresh); /* put by engine_stop() */
+	trap_init();
+	__atomic_store_n(&ctx, fresh, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int engine_start(void)
+{
+	int rc = 0;
+
+	if (__atomic_load_n(&ctx, __ATOMIC_ACQUIRE))
+		return 0;
+	start_acquire();
+	if (!ctx)
+		rc = engine_make();
+	start_release();
+	return rc;
+}
+
+int engine_open(const char *node, int flags)
+{
+	struct uiommu_file *file;
+	int rc;
+
+	fdtable_reap();
+	rc = engine_start();
+	if (rc)
+		return rc;
+	file = uiommu_open(ctx, node, flags);
+	if (UIOMMU_IS_ERR(file))
+		return (int)UIOMMU_PTR_ERR(file);
+	rc = fdtable_install(file, flags); /* moves the reference */
+	if (rc < 0)
+		uiommu_file_put(file);
+	return rc;
+}
+
+struct uiommu_mm *engine_mm(void)
+{
+	return mm;
+}
+
+/* ---- fork and exit ---- */
+
+void engine_fork_prepare(void)
+{
+	pthread_mutex_lock(&start_lock);
+	__atomic_store_n(&forking, &shim_inside, __ATOMIC_RELAXED);
+}
+
+void engine_fork_parent(void)
+{
+	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&start_lock);
+}
+
+void engine_fork_child(void)
+{
+	pthread_mutex_init(&start_lock, NULL);
+	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
+	if (ctx)
+		inherited = ctx;
+	ctx = NULL;
+	mm = NULL;
+}
+
+void engine_stop(void)
+{
+	struct uiommu *old = ctx;
+
+	fdtable_shutdown();
+	if (!old)
+		return;
+	/* Mapped BARs hold files. */
+	trap_unmap((void *)4096, (size_t)-8192);
+	ctx = NULL;
+	uiommu_mm_put(mm);
+	mm = NULL;
+	uiommu_destroy(old);
+}

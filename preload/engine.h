@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/engine.h - the one struct uiommu of this process
+ *
+ * All calls are between shim_enter() and shim_leave().
+ */
+#ifndef SHIM_ENGINE_H
+#define SHIM_ENGINE_H
+
+#include <uiommu/uiommu.h>
+
+/* open() of a node: starts the engine if need be.  A descriptor or -errno. */
+int engine_open(const char *node, int flags);
+/* The memory that the client's pointers are in; the engine was started. */
+struct uiommu_mm *engine_mm(void);
+
+void engine_fork_prepare(void);
+void engine_fork_parent(void);
+void engine_fork_child(void);
+/* At exit, no other thread being left. */
+void engine_stop(void);
+
+#endif /* SHIM_ENGINE_H */

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which paths lead to the tree.
+ *
+ * Stored: the manifest's entries, read at the first path under /dev or /sys.
+ *
+ * "..": the kernel takes it from where a link led, so it can't be collapsed in the text.
+ * If what stands before the first ".." is the tree's, the kernel resolves the whole
+ * in the tree; otherwise it's collapsed, which is right as long as the part
+ * before it has no links, and only counts if the result is the tree's.
+ */
+#include "path.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uiommu/file.h>
+
+#include "shim.h"
+
+struct path_entry {
+	enum uiommu_tree_kind kind;
+	dev_t rdev;
+	size_t len;
+	char *path;
+};
+
+bool path_active;
+/* root, root_len: immutable after the constructor. */
+static char *root; /* "RUN/root" */
+static size_t root_len;
+/* Immutable once loaded is set. */
+static struct path_entry *entries;
+static size_t nr_entries;
+static bool entries_failed;
+static int loaded;
+
+void path_start(const char *run_dir)
+{
+	if (asprintf(&root, "%s/root", run_dir) < 0) {
+		root = NULL;
+		return;
+	}
+	root_len = strlen(root);
+	path_active = root_len < PATH_ROOM / 2;
+}
+
+/* ---- the manifest ---- */
+
+struct visit {
+	struct path_entry *list;
+	size_t count;
+	bool failed;
+};
+
+static void visit_entry(void *opaque, const struct uiommu_tree_entry *entry)
+{
+	struct visit *visit = opaque;
+	struct path_entry *grown;
+	char *copy = strdup(entry->path);
+
+	grown = realloc(visit->list, (visit->count + 1) * sizeof(*grown));
+	if (grown)
+		visit->list = grown;
+	if (!grown || !copy) {
+		free(copy);
+		visit->failed = true;
+		return;
+	}
+	grown[visit->count].kind = entry->kind;
+	grown[visit->count].rdev = entry->rdev;
+	grown[visit->count].path = copy;
+	grown[visit->count].len = strlen(copy);
+	visit->count++;
+}
+
+static void visit_free(struct visit *visit)
+{
+	while (visit->count)
+		free(visit->list[--visit->count].path);
+	free(visit->list);
+}
+
+/*
+ * No lock: two threads may both read it, one of them keeps its list.  So a fork at
+ * any moment leaves the child something that it can use.
+ */
+static void manifest_load(void)
+{
+	struct visit visit = {0};
+	char why[256] = "";
+	int expected = 0;
+	int dir;
+	int rc = -ENOENT;
+
+	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0) {
+		rc = uiommu_tree_load(NULL, dir, visit_entry, &visit, why, sizeof(why));
+		real_close(dir);
+	}
+	if (rc || visit.failed) {
+		if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED))
+			log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
+		visit_free(&visit);
+		return;
+	}
+	if (!__atomic_compare_exchange_n(&loaded, &expected, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED)) {
+		visit_free(&visit);
+		return;
+	}
+	entries = visit.list;
+	nr_entries = visit.count;
+	__atomic_store_n(&loaded, 2, __ATOMIC_RELEASE);
+}
+
+static bool manifest_ready(void)
+{
+	if (shim_likely(__atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 2))
+		return true;
+	if (__atomic_load_n(&entries_failed, __ATOMIC_RELAXED))
+		return false;
+	manifest_load();
+	/* Another thread may be between its 1 and its 2: two stores. */
+	while (__atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 1)
+		__builtin_ia32_pause();
+	return __atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 2;
+}
+
+/* ---- text ---- */
+
+static bool under(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return !strncmp(path, top, len) && (path[len] == '/' || !path[len]);
+}
+
+/*
+ * Copies @path without "//" and "/./"; with @collapse also without "x/..".
+ * *@dotdot: where in @out the first ".." is, or NULL.  False: too long.
+ */
+static bool tidy(const char *path, char *out, size_t size, bool collapse, char **dotdot)
+{
+	char *end = out;
+
+	*dotdot = NULL;
+	while (*path) {
+		size_t len;
+
+		while (*path == '/')
+			path++;
+		len = strcspn(path, "/");
+		if (len == 1 && path[0] == '.') {
+			path++;
+			continue;
+		}
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			if (collapse) {
+				while (end > out && *--end != '/')
+					;
+				path += 2;
+				continue;
+			}
+			if (!*dotdot)
+				*dotdot = end;
+		}
+		if (!len && end > out && end[-1] == '/')
+			break;
+		if ((size_t)(end - out) + len + 2 > size)
+			return false;
+		/* An empty last one keeps the slash that says "a folder". */
+		*end++ = '/';
+		memcpy(end, path, len);
+		end += len;
+		path += len;
+	}
+	if (end == out)
+		*end++ = '/';
+	*end = '\0';
+	return true;
+}
+
+/* ---- what a path means ---- */
+
+/* @name is tidy.  The longest entry is the one that counts. */
+static enum path_kind classify(const char *name, struct path *out)
+{
+	size_t len = strlen(name);
+	enum path_kind kind = PATH_HOST;
+	size_t i;
+
+	while (len > 1 && name[len - 1] == '/')
+		len--;
+	for (i = 0; i < nr_entries; i++) {
+		const struct path_entry *entry = &entries[i];
+		bool same = entry->len == len && !memcmp(entry->path, name, len);
+
+		if (entry->kind == UIOMMU_TREE_NODE && same) {
+			out->rdev = entry->rdev;
+			out->folder = false;
+			return PATH_NODE;
+		}
+		if ((entry->kind == UIOMMU_TREE_DIR && same) ||
+		    (entry->kind == UIOMMU_TREE_MERGE &&
+		     (same || (entry->len < len && name[entry->len] == '/' &&
+			       !memcmp(entry->path, name, entry->len)))))
+			kind = PATH_TREE;
+		/* What is above an entry leads to it. */
+		if (same || kind == PATH_TREE ||
+		    (entry->len > len && !memcmp(entry->path, name, len) &&
+		     (entry->path[len] == '/' || len == 1)))
+			out->folder = true;
+	}
+	return kind;
+}
+
+static void set_host(struct path *out, int dir, const char *path)
+{
+	out->kind = PATH_HOST;
+	out->dir = dir;
+	out->use = path;
+}
+
+static void set_tree(struct path *out, enum path_kind kind)
+{
+	out->kind = kind;
+	out->dir = AT_FDCWD;
+	out->use = out->buf;
+}
+
+/* The client's path as an absolute one; false: none of ours. */
+static bool absolute(int dir, const char *path, char *buf, size_t size)
+{
+	size_t len;
+
+	if (path[0] == '/') {
+		if (strlen(path) >= size)
+			return false;
+		strcpy(buf, path);
+		return true;
+	}
+	if (!path[0] || !fdtable_folder(dir, buf, size))
+		return false;
+	len = strlen(buf);
+	return (size_t)snprintf(buf + len, size - len, "/%s", path) < size - len;
+}
+
+static bool ours(const char *name)
+{
+	return under(name, "/sys") || under(name, "/dev");
+}
+
+void path_resolve(int dir, const char *path, struct path *out)
+{
+	char text[PATH_ROOM];
+	char *name = out->buf + root_len;
+	size_t room = sizeof(out->buf) - root_len;
+	char *dotdot;
+
+	set_host(out, dir, path);
+	out->name = "";
+	out->folder = false;
+	out->rdev = 0;
+	if (!absolute(dir, path, text, sizeof(text)) || !tidy(text, name, room, false, &dotdot))
+		return;
+	if (!dotdot && !ours(name))
+		return;
+	if (!manifest_ready())
+		return;
+	memcpy(out->buf, root, root_len);
+	out->name = name;
+	if (dotdot) {
+		struct stat st;
+		char rest = *dotdot;
+
+		*dotdot = '\0';
+		if (ours(name) && classify(name, out) == PATH_TREE) {
+			*dotdot = rest;
+			out->name = "";
+			out->folder = false;
+			if (!real_lstat(out->buf, &st))
+				set_tree(out, PATH_TREE);
+			return;
+		}
+		out->folder = false;
+		if (!tidy(text, name, room, true, &dotdot) || !ours(name))
+			return;
+	}
+	out->kind = classify(name, out);
+	if (out->kind != PATH_HOST)
+		set_tree(out, out->kind);
+	else if (path[0] != '/' && !strstr(path, ".."))
+		/* The folder may be the tree's, but this name in it is the host's. */
+		set_host(out, AT_FDCWD, name);
+}
+
+int path_root_stat(struct stat *st)
+{
+	return real_stat(root, st);
+}
+
+bool path_is_host_link(const struct path *path)
+{
+	char target[PATH_ROOM];
+	ssize_t n;
+
+	if (path->kind != PATH_TREE || !path->name[0])
+		return false;
+	n = real_readlink(path->buf, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return !strcmp(target, path->name);
+}
+
+size_t path_strip(char *buf, size_t len)
+{
+	if (!root || len < root_len || memcmp(buf, root, root_len) ||
+	    (len > root_len && buf[root_len] != '/'))
+		return len;
+	len -= root_len;
+	memmove(buf, buf + root_len, len);
+	return len;
+}
+
+int path_proc_fd(const char *path)
+{
+	const char *p;
+	char *end;
+	long fd;
+
+	if (strncmp(path, "/proc/", 6) != 0)
+		return -1;
+	p = path + 6;
+	if (!strncmp(p, "self/", 5)) {
+		p += 5;
+	} else if (!strncmp(p, "thread-self/", 12)) {
+		p += 12;
+	} else {
+		if (*p < '1' || *p > '9' || strtol(p, &end, 10) != getpid() || *end != '/')
+			return -1;
+		p = end + 1;
+	}
+	if (strncmp(p, "fd/", 3) != 0 || p[3] < '0' || p[3] > '9')
+		return -1;
+	fd = strtol(p + 3, &end, 10);
+	return *end || fd >= (long)FDTABLE_MAX ? -1 : (int)fd;
+}
+
+bool path_twin(const char *name, char *buf, size_t size)
+{
+	return root && (size_t)snprintf(buf, size, "%s%s", root, name) < size;
+}

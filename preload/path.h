@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/path.h - which paths lead to the tree of `uiommu run`
+ *
+ * Path by path: what the manifest names is taken from the tree, everything else is
+ * the host's.  A path is never resolved here: the kernel does that, in the tree, whose
+ * links are relative, or absolute where they lead back to the host.
+ */
+#ifndef SHIM_PATH_H
+#define SHIM_PATH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fdtable.h"
+#include "real.h"
+
+/* What is longer isn't ours; threads have small stacks. */
+#define PATH_ROOM 1024
+
+enum path_kind {
+	PATH_HOST, /* not ours */
+	PATH_NODE, /* a character device */
+	PATH_TREE, /* a file or folder of the tree */
+};
+
+/*
+ * struct path - what a path that a client gave means
+ * @kind: see there
+ * @folder: if it's a folder, names relative to it may be ours
+ * @dir, @use: what to give to the real function; of a node, its empty file
+ * @name: absolute, as the client says it; "" if it isn't known
+ * @rdev: of a node
+ * @buf: @use and @name, if they aren't the client's
+ */
+struct path {
+	enum path_kind kind;
+	bool folder;
+	int dir;
+	const char *use;
+	const char *name;
+	dev_t rdev;
+	char buf[PATH_ROOM + PATH_ROOM / 2];
+};
+
+extern bool path_active; /* set by the constructor */
+
+/*
+ * A few compares: false for nearly every path that isn't ours.  Only paths under /dev, /sys
+ * and /proc, and those relative to a folder that we know, are looked at closer.
+ */
+static inline bool path_maybe(int dir, const char *path)
+{
+	if (shim_likely(!path_active) || !path || shim_bypass())
+		return false;
+	if (path[0] == '/')
+		return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
+		       path[1] == '.';
+	return dir >= 0 && (fdtable_slot(dir) & FDTABLE_FOLDER);
+}
+
+/* From the constructor. */
+void path_start(const char *run_dir);
+
+/* Between shim_enter() and shim_leave(). */
+void path_resolve(int dir, const char *path, struct path *out);
+/* Of the tree's top: what is on another device isn't in the tree. */
+int path_root_stat(struct stat *st);
+/* Is its last component a link that leads back to the host's file of the same name? */
+bool path_is_host_link(const struct path *path);
+/*
+ * Takes the tree's place off the start of @buf, which has @len bytes and no 0 at the
+ * end.  Returns the new length.
+ */
+size_t path_strip(char *buf, size_t len);
+/* The number in /proc/self/fd/N and its other spellings, of this process; or -1. */
+int path_proc_fd(const char *path);
+/* "/dev/iommu" -> its empty file in the tree */
+bool path_twin(const char *name, char *buf, size_t size);
+
+#endif /* SHIM_PATH_H */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Coming in and going out; the constructor, the destructor, and forks.
+ *
+ * A forked child has the parent's memory as it was, and none of its other
+ * threads: it can't use the engine in it.  Fork handlers tell it so.  A child made
+ * by a bare system call has no handlers run, but finds the page behind `alive` wiped
+ * and does the same at its first call into the shim.  A vfork() child is the
+ * parent's thread as far as memory goes: there every wrapper passes through.
+ */
+#include "shim.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "fdtable.h"
+#include "path.h"
+#include "signals.h"
+#include "trap.h"
+
+/* Immutable after the constructor. */
+static char *run_dir;
+/* First byte 1 in the process that made it, 0 in its forked children. */
+static volatile unsigned char *alive;
+/* The forking thread's, between prepare and parent or child. */
+static struct shim_entry fork_entry;
+
+const char *shim_run_dir(void)
+{
+	return run_dir;
+}
+
+/* In a forked child, before anything else is done there. */
+static void child_reset(void)
+{
+	if (alive)
+		*alive = 1;
+	engine_fork_child();
+	fdtable_fork_child();
+	trap_atfork_child();
+}
+
+void shim_enter(struct shim_entry *entry)
+{
+	entry->saved_errno = errno;
+	if (shim_inside) {
+		shim_inside++;
+		return;
+	}
+	/* First the mask: a handler in between must not find the names passing through. */
+	signals_block(&entry->mask);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	shim_inside = 1;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entry->cancel);
+	if (shim_unlikely(alive && !*alive))
+		child_reset();
+}
+
+void shim_leave(const struct shim_entry *entry)
+{
+	if (shim_inside == 1) {
+		pthread_setcancelstate(entry->cancel, NULL);
+		shim_inside = 0;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		signals_unblock(&entry->mask);
+	} else {
+		shim_inside--;
+	}
+	errno = entry->saved_errno;
+}
+
+static void fork_prepare(void)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	engine_fork_prepare();
+	fdtable_fork_prepare();
+	fork_entry = entry;
+	/* Other fork handlers run from here on, and may use our names as always. */
+	shim_inside--;
+}
+
+static void fork_parent(void)
+{
+	struct shim_entry entry = fork_entry;
+
+	shim_inside++;
+	fdtable_fork_parent();
+	engine_fork_parent();
+	shim_leave(&entry);
+}
+
+static void fork_child(void)
+{
+	struct shim_entry entry = fork_entry;
+
+	shim_inside++;
+	child_reset();
+	shim_leave(&entry);
+}
+
+static __attribute__((constructor)) void shim_start(void)
+{
+	const char *dir = getenv("UIOMMU_RUN");
+	const char *file = getenv("UIOMMU_LOG");
+	int saved = errno;
+	size_t len;
+	void *page;
+
+	/* A relative one would mean something else after chdir(): it isn't `uiommu run`'s. */
+	if (dir && dir[0] == '/' && strlen(dir) < PATH_ROOM / 2 - 8)
+		run_dir = strdup(dir);
+	signals_init(run_dir);
+	if (!run_dir)
+		goto out;
+	for (len = strlen(run_dir); len > 1 && run_dir[len - 1] == '/'; len--)
+		run_dir[len - 1] = '\0';
+	page = real_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page != MAP_FAILED) {
+		alive = page;
+		*alive = 1;
+		real_madvise(page, 4096, MADV_WIPEONFORK);
+	}
+	log_init(file);
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	path_start(run_dir);
+out:
+	errno = saved;
+}
+
+/* Is this the only thread?  Its own entry, ".", and ".." are the links. */
+static bool alone(void)
+{
+	struct stat st;
+
+	return !real_stat("/proc/self/task", &st) && st.st_nlink == 3;
+}
+
+/*
+ * A normal exit: everything is put, so that a leak checker sees what is really lost.
+ * Another thread that is still running may be anywhere in the engine: then the
+ * process's end is left to do it.
+ */
+static __attribute__((destructor)) void shim_stop(void)
+{
+	struct shim_entry entry;
+
+	if (!run_dir || shim_vforked)
+		return;
+	shim_enter(&entry);
+	if (alone())
+		engine_stop();
+	shim_leave(&entry);
+}

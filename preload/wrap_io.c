@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ioctl, read, write and their kin on descriptors of ours.  Each call holds a reference on
+ * the open file, so another thread may close the descriptor meanwhile.
+ */
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <uiommu/file.h>
+
+#include "engine.h"
+#include "fdtable.h"
+#include "shim.h"
+#include "wrap.h"
+
+enum io_op {
+	IO_IOCTL,
+	IO_READ,
+	IO_WRITE,
+	IO_PREAD,
+	IO_PWRITE,
+};
+
+struct io {
+	enum io_op op;
+	unsigned long request;
+	uint64_t arg; /* of an ioctl, or the buffer */
+	size_t count;
+	uint64_t offset;
+};
+
+static long io_call(struct uiommu_file *file, const struct io *io)
+{
+	struct uiommu_mm *mm = engine_mm();
+
+	switch (io->op) {
+	case IO_IOCTL:
+		return uiommu_file_ioctl(file, mm, io->request, io->arg);
+	case IO_READ:
+		return uiommu_file_read(file, mm, io->arg, io->count);
+	case IO_WRITE:
+		return uiommu_file_write(file, mm, io->arg, io->count);
+	case IO_PREAD:
+		return uiommu_file_pread(file, mm, io->arg, io->count, io->offset);
+	case IO_PWRITE:
+		return uiommu_file_pwrite(file, mm, io->arg, io->count, io->offset);
+	}
+	return -EINVAL;
+}
+
+/* The kernel's checks, made before a driver is asked. */
+static long io_check(const struct shim_file *sf, const struct io *io)
+{
+	bool reads = io->op == IO_READ || io->op == IO_PREAD;
+	bool writes = io->op == IO_WRITE || io->op == IO_PWRITE;
+
+	if ((reads && sf->accmode == O_WRONLY) || (writes && sf->accmode == O_RDONLY))
+		return -EBADF;
+	if ((io->op == IO_PREAD || io->op == IO_PWRITE) && (int64_t)io->offset < 0)
+		return -EINVAL;
+	if ((reads || writes) && (ssize_t)io->count < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* The engine behind it is another process's.  Says so once. */
+static long io_dead(const struct shim_file *sf)
+{
+	static pid_t told;
+	pid_t pid = getpid();
+
+	if (__atomic_exchange_n(&told, pid, __ATOMIC_RELAXED) != pid)
+		log_line("%s was opened before a fork: it can't be used in the child", sf->name);
+	return -ENODEV;
+}
+
+static long io_run(int fd, const struct io *io)
+{
+	struct shim_entry entry;
+	struct shim_file *sf;
+	long rc = -EBADF; /* the engine's own, or closed meanwhile */
+
+	shim_enter(&entry);
+	sf = fdtable_get(fd);
+	if (sf) {
+		rc = io_check(sf, io);
+		if (!rc)
+			rc = sf->dead ? io_dead(sf) : io_call(sf->file, io);
+		fdtable_put(sf);
+		fdtable_reap();
+	}
+	shim_leave(&entry);
+	return shim_result(rc);
+}
+
+SHIM_WRAP(int, ioctl, (int fd, unsigned long request, ...))
+{
+	va_list ap;
+	uint64_t arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, uint64_t);
+	va_end(ap);
+	if (fdtable_foreign(fd))
+		return real_ioctl(fd, request, arg);
+	switch ((uint32_t)request) {
+	case FIOCLEX:
+	case FIONCLEX:
+	case FIONBIO:
+		/* Of the descriptor, not of the device. */
+		return real_ioctl(fd, request, arg);
+	}
+	return (int)io_run(fd, &(struct io){IO_IOCTL, .request = (uint32_t)request, .arg = arg});
+}
+
+SHIM_WRAP(ssize_t, read, (int fd, void *buf, size_t n))
+{
+	if (fdtable_foreign(fd))
+		return real_read(fd, buf, n);
+	return io_run(fd, &(struct io){IO_READ, .arg = (uintptr_t)buf, .count = n});
+}
+
+SHIM_WRAP(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size))
+{
+	if (n > size || fdtable_foreign(fd))
+		return real___read_chk(fd, buf, n, size);
+	return io_run(fd, &(struct io){IO_READ, .arg = (uintptr_t)buf, .count = n});
+}
+
+SHIM_WRAP(ssize_t, write, (int fd, const void *buf, size_t n))
+{
+	if (fdtable_foreign(fd))
+		return real_write(fd, buf, n);
+	return io_run(fd, &(struct io){IO_WRITE, .arg = (uintptr_t)buf, .count = n});
+}
+
+SHIM_WRAP(ssize_t, pread, (int fd, void *buf, size_t n, off_t off))
+{
+	if (fdtable_foreign(fd))
+		return real_pread(fd, buf, n, off);
+	return io_run(fd, &(struct io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
+				       .offset = (uint64_t)off});
+}
+SHIM_ALIAS(pread64, pread);
+
+SHIM_WRAP(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t off, size_t size))
+{
+	if (n > size || fdtable_foreign(fd))
+		return real___pread_chk(fd, buf, n, off, size);
+	return io_run(fd, &(struct io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
+				       .offset = (uint64_t)off});
+}
+SHIM_ALIAS(__pread64_chk, __pread_chk);
+
+SHIM_WRAP(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t off))
+{
+	if (fdtable_foreign(fd))
+		return real_pwrite(fd, buf, n, off);
+	return io_run(fd, &(struct io){IO_PWRITE, .arg = (uintptr_t)buf, .count = n,
+				       .offset = (uint64_t)off});
+}
+SHIM_ALIAS(pwrite64, pwrite);
+
+/* Segment by segment, as the kernel does for a file that knows no vectors. */
+static ssize_t io_vector(int fd, enum io_op op, const struct iovec *iov, int n, off_t off)
+{
+	ssize_t total = 0;
+	int i;
+
+	if (n < 0 || n > IOV_MAX)
+		return shim_result(-EINVAL);
+	for (i = 0; i < n; i++) {
+		struct io io = {op, .arg = (uintptr_t)iov[i].iov_base, .count = iov[i].iov_len,
+				.offset = (uint64_t)(off + total)};
+		ssize_t rc = io_run(fd, &io);
+
+		if (rc < 0)
+			return total ? total : rc;
+		total += rc;
+		if ((size_t)rc < iov[i].iov_len)
+			break;
+	}
+	return total;
+}
+
+SHIM_WRAP(ssize_t, readv, (int fd, const struct iovec *iov, int n))
+{
+	if (fdtable_foreign(fd))
+		return real_readv(fd, iov, n);
+	return io_vector(fd, IO_READ, iov, n, 0);
+}
+
+SHIM_WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int n))
+{
+	if (fdtable_foreign(fd))
+		return real_writev(fd, iov, n);
+	return io_vector(fd, IO_WRITE, iov, n, 0);
+}
+
+SHIM_WRAP(ssize_t, preadv, (int fd, const struct iovec *iov, int n, off_t off))
+{
+	if (fdtable_foreign(fd))
+		return real_preadv(fd, iov, n, off);
+	return io_vector(fd, IO_PREAD, iov, n, off);
+}
+SHIM_ALIAS(preadv64, preadv);
+
+SHIM_WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, off_t off))
+{
+	if (fdtable_foreign(fd))
+		return real_pwritev(fd, iov, n, off);
+	return io_vector(fd, IO_PWRITE, iov, n, off);
+}
+SHIM_ALIAS(pwritev64, pwritev);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * open and its variants: nodes are opened in the engine, files of the tree in the tree.
+ *
+ * The files of the tree are plain ones, made to behave like sysfs's where clients
+ * can tell: none can be made, one without a write bit can't be written even by root, and
+ * what is written doesn't change what is read, except in driver_override, which
+ * keeps what it's told.
+ */
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "fdtable.h"
+#include "path.h"
+#include "shim.h"
+#include "wrap.h"
+
+static int open_node(const struct path *path, int flags)
+{
+	if (flags & O_PATH)
+		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
+	if (flags & O_DIRECTORY)
+		return -ENOTDIR;
+	if ((flags & O_CREAT) && (flags & O_EXCL))
+		return -EEXIST;
+	return engine_open(path->name, flags);
+}
+
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* For writing.  @flags has no O_CREAT. */
+static int open_attribute(const struct path *path, int flags)
+{
+	bool write_only = (flags & O_ACCMODE) == O_WRONLY;
+	struct stat st, root;
+	int fd;
+
+	if (real_stat(path->use, &st))
+		return -errno;
+	/* A link may have led to the host's. */
+	if (!S_ISREG(st.st_mode) || path_root_stat(&root) || root.st_dev != st.st_dev)
+		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
+	if (!(st.st_mode & 0222))
+		return -EACCES;
+	flags &= ~O_TRUNC;
+	if (write_only && !strcmp(last_name(path->use), "driver_override"))
+		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags | O_TRUNC));
+	/* Is the client allowed to? */
+	fd = real_openat(AT_FDCWD, path->use, flags);
+	if (fd < 0)
+		return -errno;
+	if (write_only && (st.st_mode & 0444)) {
+		/* What it writes goes nowhere. */
+		real_close(fd);
+		fd = memfd_create(last_name(path->use), (flags & O_CLOEXEC) ? MFD_CLOEXEC : 0);
+	}
+	return (int)shim_errno(fd);
+}
+
+static int open_tree(const struct path *path, int flags)
+{
+	const char *use = path->use;
+	struct stat st;
+
+	if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE) {
+		if ((flags & O_TMPFILE) == O_TMPFILE)
+			return -EOPNOTSUPP;
+		if (!real_lstat(use, &st)) {
+			if (flags & O_EXCL)
+				return -EEXIST;
+		} else {
+			return -EACCES;
+		}
+		flags &= ~O_CREAT;
+	}
+	/* A link that stands for the host's own folder or file must not seem to be one. */
+	if ((flags & O_NOFOLLOW) && path_is_host_link(path))
+		use = path->name;
+	else if ((flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH))
+		return open_attribute(path, flags);
+	return (int)shim_errno(real_openat(AT_FDCWD, use, flags));
+}
+
+/* Names relative to it will have to be looked at. */
+static void mark_folder(int fd, const struct path *path, int flags)
+{
+	struct stat st;
+
+	if (!path->folder || !path->name[0])
+		return;
+	if (!(flags & O_DIRECTORY) && (real_fstat(fd, &st) || !S_ISDIR(st.st_mode)))
+		return;
+	fdtable_mark(fd, path->name);
+}
+
+int wrap_do_openat(int dir, const char *name, int flags, mode_t mode)
+{
+	struct shim_entry entry;
+	struct path path;
+	int rc;
+
+	shim_enter(&entry);
+	path_resolve(dir, name, &path);
+	if (path.kind == PATH_HOST) {
+		/* May block, so with the client's mask. */
+		shim_leave(&entry);
+		rc = real_openat(path.dir, path.use, flags, mode);
+		if (rc < 0 || !path.folder)
+			return rc;
+		shim_enter(&entry);
+	} else {
+		rc = path.kind == PATH_NODE ? open_node(&path, flags) : open_tree(&path, flags);
+	}
+	if (rc >= 0 && path.kind != PATH_NODE)
+		mark_folder(rc, &path, flags);
+	shim_leave(&entry);
+	return (int)shim_result(rc);
+}
+
+/* Is there a mode among the arguments? */
+static bool has_mode(int flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+SHIM_WRAP(int, open, (const char *path, int flags, ...))
+{
+	mode_t mode = 0;
+	va_list ap;
+
+	if (has_mode(flags)) {
+		va_start(ap, flags);
+		mode = va_arg(ap, mode_t);
+		va_end(ap);
+	}
+	if (!path_maybe(AT_FDCWD, path))
+		return real_open(path, flags, mode);
+	return wrap_do_openat(AT_FDCWD, path, flags, mode);
+}
+SHIM_ALIAS(open64, open);
+
+SHIM_WRAP(int, openat, (int dir, const char *path, int flags, ...))
+{
+	mode_t mode = 0;
+	va_list ap;
+
+	if (has_mode(flags)) {
+		va_start(ap, flags);
+		mode = va_arg(ap, mode_t);
+		va_end(ap);
+	}
+	if (!path_maybe(dir, path))
+		return real_openat(dir, path, flags, mode);
+	return wrap_do_openat(dir, path, flags, mode);
+}
+SHIM_ALIAS(openat64, openat);
+
+/* Fortified calls without a mode; libc aborts a program that should have given one. */
+SHIM_WRAP(int, __open_2, (const char *path, int flags))
+{
+	if (has_mode(flags) || !path_maybe(AT_FDCWD, path))
+		return real___open_2(path, flags);
+	return wrap_do_openat(AT_FDCWD, path, flags, 0);
+}
+SHIM_ALIAS(__open64_2, __open_2);
+
+SHIM_WRAP(int, __openat_2, (int dir, const char *path, int flags))
+{
+	if (has_mode(flags) || !path_maybe(dir, path))
+		return real___openat_2(dir, path, flags);
+	return wrap_do_openat(dir, path, flags, 0);
+}
+SHIM_ALIAS(__openat64_2, __openat_2);
+
+SHIM_WRAP(int, creat, (const char *path, mode_t mode))
+{
+	return wrap_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+SHIM_ALIAS(creat64, creat);
+
+/* ---- streams ---- */
+
+/* The open flags that a mode of fopen() means; -1: malformed. */
+static int stream_flags(const char *mode)
+{
+	int flags;
+
+	switch (mode[0]) {
+	case 'r':
+		flags = O_RDONLY;
+		break;
+	case 'w':
+		flags = O_WRONLY | O_CREAT | O_TRUNC;
+		break;
+	case 'a':
+		flags = O_WRONLY | O_CREAT | O_APPEND;
+		break;
+	default:
+		return -1;
+	}
+	if (strchr(mode, '+'))
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	if (strchr(mode, 'x'))
+		flags |= O_EXCL;
+	if (strchr(mode, 'e'))
+		flags |= O_CLOEXEC;
+	return flags;
+}
+
+/* A stream on what our open() gives; also of a host's path, which then isn't ours. */
+static FILE *stream_open(const char *name, const char *mode)
+{
+	int flags = stream_flags(mode);
+	FILE *file;
+	int fd;
+
+	if (flags < 0)
+		return real_fopen(name, mode);
+	fd = wrap_do_openat(AT_FDCWD, name, flags, 0666);
+	if (fd < 0)
+		return NULL;
+	file = fdopen(fd, mode);
+	if (!file) {
+		int saved = errno;
+
+		wrap_close_fd(fd);
+		errno = saved;
+	}
+	return file;
+}
+
+/* Only where the tree is; for the rest libc's own. */
+static bool stream_ours(const char *name)
+{
+	struct shim_entry entry;
+	struct path path;
+
+	if (!path_maybe(AT_FDCWD, name))
+		return false;
+	shim_enter(&entry);
+	path_resolve(AT_FDCWD, name, &path);
+	shim_leave(&entry);
+	return path.kind != PATH_HOST;
+}
+
+SHIM_WRAP(FILE *, fopen, (const char *name, const char *mode))
+{
+	if (!stream_ours(name))
+		return real_fopen(name, mode);
+	return stream_open(name, mode);
+}
+SHIM_ALIAS(fopen64, fopen);
+
+SHIM_WRAP(FILE *, freopen, (const char *name, const char *mode, FILE *file))
+{
+	struct shim_entry entry;
+	struct path path;
+
+	/* Its old descriptor is closed, its number may be used again. */
+	wrap_forget_fd(fileno_unlocked(file));
+	if (!path_maybe(AT_FDCWD, name))
+		return real_freopen(name, mode, file);
+	shim_enter(&entry);
+	path_resolve(AT_FDCWD, name, &path);
+	shim_leave(&entry);
+	return real_freopen(path.kind == PATH_TREE ? path.use : name, mode, file);
+}
+SHIM_ALIAS(freopen64, freopen);

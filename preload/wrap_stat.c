@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a path or a descriptor is: stat, statfs and access in all their variants.
+ *
+ * A node has the owner and times of its empty file in the tree, and the type and number
+ * of a character device.  A descriptor of ours says the same as its path.
+ */
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "fdtable.h"
+#include "path.h"
+#include "shim.h"
+#include "wrap.h"
+
+/* As Linux numbers files without a name: a mode of no type, and no device. */
+static void stat_anonymous(struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_mode = 0600;
+	st->st_nlink = 1;
+	st->st_blksize = 4096;
+}
+
+static int stat_node(const char *twin, dev_t rdev, struct stat *st)
+{
+	if (real_lstat(twin, st))
+		return -errno;
+	st->st_mode = S_IFCHR | (st->st_mode & 0666);
+	st->st_rdev = rdev;
+	st->st_size = 0;
+	st->st_blocks = 0;
+	return 0;
+}
+
+/* 1: not ours, ask the real one. */
+static int stat_fd(int fd, struct stat *st)
+{
+	char twin[PATH_ROOM * 2];
+	struct shim_file *sf;
+	int rc = 0;
+
+	if (fdtable_slot(fd) & FDTABLE_ENGINE)
+		return -EBADF;
+	sf = fdtable_get(fd);
+	if (!sf)
+		return 1;
+	if (!sf->rdev)
+		stat_anonymous(st);
+	else if (!path_twin(sf->name, twin, sizeof(twin)))
+		rc = -ENOMEM;
+	else
+		rc = stat_node(twin, sf->rdev, st);
+	fdtable_put(sf);
+	return rc;
+}
+
+/*
+ * /proc/self/fd/N of ours is what N is, unless it's the link itself that is asked about.
+ * Also fd = -1: none.
+ */
+static int proc_fd(const char *path, bool follow)
+{
+	int fd = follow ? path_proc_fd(path) : -1;
+	uintptr_t slot = fd >= 0 ? fdtable_slot(fd) : 0;
+
+	return slot && !(slot & FDTABLE_TAGS) ? fd : -1;
+}
+
+/* 0, -errno, or 1: the real one is to be asked about path->dir, path->use. */
+static int stat_path(int dir, const char *name, struct stat *st, bool follow, struct path *path)
+{
+	int fd = proc_fd(name, follow);
+
+	path_resolve(dir, name, path);
+	if (fd >= 0)
+		return stat_fd(fd, st);
+	if (path->kind == PATH_NODE)
+		return stat_node(path->use, path->rdev, st);
+	if (!follow && path_is_host_link(path))
+		path->use = path->name;
+	return 1;
+}
+
+int wrap_do_fstat(int fd, struct stat *st)
+{
+	struct shim_entry entry;
+	int rc;
+
+	if (fdtable_foreign(fd))
+		return real_fstat(fd, st);
+	shim_enter(&entry);
+	rc = stat_fd(fd, st);
+	shim_leave(&entry);
+	return rc == 1 ? real_fstat(fd, st) : (int)shim_result(rc);
+}
+
+int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+	struct shim_entry entry;
+	struct path path;
+	int rc;
+
+	if ((flags & AT_EMPTY_PATH) && name && !name[0] && !fdtable_foreign(dir))
+		return wrap_do_fstat(dir, st);
+	if (!path_maybe(dir, name))
+		return real_fstatat(dir, name, st, flags);
+	shim_enter(&entry);
+	rc = stat_path(dir, name, st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
+	shim_leave(&entry);
+	if (rc == 1)
+		return real_fstatat(path.dir, path.use, st, flags);
+	return (int)shim_result(rc);
+}
+
+SHIM_WRAP(int, stat, (const char *path, struct stat *st))
+{
+	if (!path_maybe(AT_FDCWD, path))
+		return real_stat(path, st);
+	return wrap_do_fstatat(AT_FDCWD, path, st, 0);
+}
+SHIM_ALIAS(stat64, stat);
+
+SHIM_WRAP(int, lstat, (const char *path, struct stat *st))
+{
+	if (!path_maybe(AT_FDCWD, path))
+		return real_lstat(path, st);
+	return wrap_do_fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+}
+SHIM_ALIAS(lstat64, lstat);
+
+SHIM_WRAP(int, fstat, (int fd, struct stat *st))
+{
+	return wrap_do_fstat(fd, st);
+}
+SHIM_ALIAS(fstat64, fstat);
+
+SHIM_WRAP(int, fstatat, (int dir, const char *path, struct stat *st, int flags))
+{
+	return wrap_do_fstatat(dir, path, st, flags);
+}
+SHIM_ALIAS(fstatat64, fstatat);
+
+/* What programs built for older libcs call; x86-64 has only version 1 of struct stat. */
+SHIM_WRAP(int, __xstat, (int version, const char *path, struct stat *st))
+{
+	return wrap_stat(path, st);
+}
+SHIM_ALIAS(__xstat64, __xstat);
+
+SHIM_WRAP(int, __lxstat, (int version, const char *path, struct stat *st))
+{
+	return wrap_lstat(path, st);
+}
+SHIM_ALIAS(__lxstat64, __lxstat);
+
+SHIM_WRAP(int, __fxstat, (int version, int fd, struct stat *st))
+{
+	return wrap_do_fstat(fd, st);
+}
+SHIM_ALIAS(__fxstat64, __fxstat);
+
+SHIM_WRAP(int, __fxstatat, (int version, int dir, const char *path, struct stat *st, int flags))
+{
+	return wrap_do_fstatat(dir, path, st, flags);
+}
+SHIM_ALIAS(__fxstatat64, __fxstatat);
+
+/* ---- statx ---- */
+
+static struct statx_timestamp timestamp(struct timespec ts)
+{
+	return (struct statx_timestamp){.tv_sec = ts.tv_sec, .tv_nsec = (uint32_t)ts.tv_nsec};
+}
+
+static void statx_from_stat(struct statx *stx, const struct stat *st)
+{
+	memset(stx, 0, sizeof(*stx));
+	stx->stx_mask = STATX_BASIC_STATS;
+	stx->stx_blksize = (uint32_t)st->st_blksize;
+	stx->stx_nlink = (uint32_t)st->st_nlink;
+	stx->stx_uid = st->st_uid;
+	stx->stx_gid = st->st_gid;
+	stx->stx_mode = (uint16_t)st->st_mode;
+	stx->stx_ino = st->st_ino;
+	stx->stx_atime = timestamp(st->st_atim);
+	stx->stx_ctime = timestamp(st->st_ctim);
+	stx->stx_mtime = timestamp(st->st_mtim);
+	stx->stx_rdev_major = major(st->st_rdev);
+	stx->stx_rdev_minor = minor(st->st_rdev);
+	stx->stx_dev_major = major(st->st_dev);
+	stx->stx_dev_minor = minor(st->st_dev);
+}
+
+SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, struct statx *stx))
+{
+	bool fd = (flags & AT_EMPTY_PATH) && (!name || !name[0]) && !fdtable_foreign(dir);
+	struct shim_entry entry;
+	struct path path;
+	struct stat st;
+	int rc;
+
+	if (!fd && !path_maybe(dir, name))
+		return real_statx(dir, name, flags, mask, stx);
+	path.dir = dir;
+	path.use = name;
+	shim_enter(&entry);
+	rc = fd ? stat_fd(dir, &st) :
+		  stat_path(dir, name, &st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
+	shim_leave(&entry);
+	if (rc == 1)
+		return real_statx(path.dir, path.use, flags, mask, stx);
+	if (!rc)
+		statx_from_stat(stx, &st);
+	return (int)shim_result(rc);
+}
+
+/* ---- file systems ---- */
+
+static void statfs_as(struct statfs *st, const char *name)
+{
+	if (!strncmp(name, "/sys", 4))
+		st->f_type = SYSFS_MAGIC;
+	else if (!strncmp(name, "/dev", 4))
+		st->f_type = TMPFS_MAGIC; /* which devtmpfs calls itself, too */
+	else
+		st->f_type = ANON_INODE_FS_MAGIC;
+}
+
+SHIM_WRAP(int, statfs, (const char *name, struct statfs *st))
+{
+	struct shim_entry entry;
+	struct path path;
+	struct stat root, file;
+	bool ours;
+
+	if (!path_maybe(AT_FDCWD, name))
+		return real_statfs(name, st);
+	shim_enter(&entry);
+	path_resolve(AT_FDCWD, name, &path);
+	/* A link in the tree may lead to the host's. */
+	ours = path.kind != PATH_HOST && !path_root_stat(&root) && !real_stat(path.use, &file) &&
+	       root.st_dev == file.st_dev;
+	shim_leave(&entry);
+	if (real_statfs(path.use, st))
+		return -1;
+	if (ours)
+		statfs_as(st, name);
+	return 0;
+}
+SHIM_ALIAS(statfs64, statfs);
+
+/* The name that an open file of the tree has for the client; "": it isn't one. */
+static void tree_name(int fd, char *name, size_t size)
+{
+	struct stat root, file;
+	char link[32];
+	ssize_t n;
+	size_t len;
+
+	name[0] = '\0';
+	if (path_root_stat(&root) || real_fstat(fd, &file) || root.st_dev != file.st_dev)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = real_readlink(link, name, size - 1);
+	len = n < 0 ? 0 : path_strip(name, (size_t)n);
+	/* Nothing was stripped: a file elsewhere on the same file system. */
+	if (n < 0 || len == (size_t)n)
+		len = 0;
+	name[len] = '\0';
+}
+
+SHIM_WRAP(int, fstatfs, (int fd, struct statfs *st))
+{
+	char name[PATH_ROOM * 2];
+	struct shim_entry entry;
+	struct shim_file *sf;
+	int saved = errno;
+	bool ours = false;
+
+	if (real_fstatfs(fd, st))
+		return -1;
+	if (!path_active || shim_bypass() || st->f_type == SYSFS_MAGIC ||
+	    st->f_type == PROC_SUPER_MAGIC)
+		return 0;
+	shim_enter(&entry);
+	sf = fdtable_get(fd);
+	if (sf) {
+		ours = true;
+		snprintf(name, sizeof(name), "%s", sf->name);
+		fdtable_put(sf);
+	} else {
+		tree_name(fd, name, sizeof(name));
+		ours = name[0];
+	}
+	shim_leave(&entry);
+	if (ours)
+		statfs_as(st, name);
+	errno = saved;
+	return 0;
+}
+SHIM_ALIAS(fstatfs64, fstatfs);
+
+/* ---- access ---- */
+
+/* Can the client open it so?  Nodes and files of the tree have their owner's rights. */
+static int access_node(int mode)
+{
+	return (mode & X_OK) ? -EACCES : 0;
+}
+
+/* 1: ask the real one. */
+static int access_path(int dir, const char *name, int mode, struct path *path)
+{
+	struct shim_entry entry;
+	int rc = 1;
+
+	shim_enter(&entry);
+	path_resolve(dir, name, path);
+	if (path->kind == PATH_NODE || proc_fd(name, true) >= 0)
+		rc = access_node(mode);
+	shim_leave(&entry);
+	return rc;
+}
+
+SHIM_WRAP(int, access, (const char *name, int mode))
+{
+	struct path path;
+	int rc;
+
+	if (!path_maybe(AT_FDCWD, name))
+		return real_access(name, mode);
+	rc = access_path(AT_FDCWD, name, mode, &path);
+	return rc == 1 ? real_access(path.use, mode) : (int)shim_result(rc);
+}
+
+SHIM_WRAP(int, euidaccess, (const char *name, int mode))
+{
+	struct path path;
+	int rc;
+
+	if (!path_maybe(AT_FDCWD, name))
+		return real_euidaccess(name, mode);
+	rc = access_path(AT_FDCWD, name, mode, &path);
+	return rc == 1 ? real_euidaccess(path.use, mode) : (int)shim_result(rc);
+}
+SHIM_ALIAS(eaccess, euidaccess);
+
+SHIM_WRAP(int, faccessat, (int dir, const char *name, int mode, int flags))
+{
+	struct path path;
+	int rc;
+
+	if (!path_maybe(dir, name))
+		return real_faccessat(dir, name, mode, flags);
+	rc = access_path(dir, name, mode, &path);
+	return rc == 1 ? real_faccessat(path.dir, path.use, mode, flags) : (int)shim_result(rc);
+}
