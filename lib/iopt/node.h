@@ -28,7 +28,9 @@
 
 #define IOPT_SLOTS 16
 #define IOPT_LEAF_MAX 15
+#ifndef IOPT_INNER_MAX /* a test makes it small, for high trees */
 #define IOPT_INNER_MAX 63
+#endif
 
 /* How every node begins; what is retired is linked here. */
 struct iopt_node {
