@@ -113,6 +113,16 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, __openat_2, (int dir, const char *path, int flags), (dir, path, flags))             \
 	X(int, faccessat, (int dir, const char *path, int mode, int flags),                        \
 	  (dir, path, mode, flags))                                                                \
+	X(int, chmod, (const char *path, mode_t mode), (path, mode))                               \
+	X(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))                  \
+	X(int, lchown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))                 \
+	X(long, pathconf, (const char *path, int name), (path, name))                              \
+	X(ssize_t, getxattr, (const char *path, const char *name, void *buf, size_t n),            \
+	  (path, name, buf, n))                                                                    \
+	X(ssize_t, lgetxattr, (const char *path, const char *name, void *buf, size_t n),           \
+	  (path, name, buf, n))                                                                    \
+	X(ssize_t, listxattr, (const char *path, char *buf, size_t n), (path, buf, n))             \
+	X(ssize_t, llistxattr, (const char *path, char *buf, size_t n), (path, buf, n))            \
 	X(int, euidaccess, (const char *path, int mode), (path, mode))                             \
 	X(DIR *, opendir, (const char *path), (path))                                              \
 	X(int, closedir, (DIR * dir), (dir))                                                       \

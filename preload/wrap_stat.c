@@ -29,7 +29,7 @@ static int stat_node(const char *twin, dev_t rdev, struct stat *st)
 {
 	if (real_lstat(twin, st))
 		return -errno;
-	st->st_mode = S_IFCHR | (st->st_mode & 0666);
+	st->st_mode = S_IFCHR | 0600;
 	st->st_rdev = rdev;
 	st->st_size = 0;
 	st->st_blocks = 0;

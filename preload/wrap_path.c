@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Functions that do one thing to one path, and only need the right one: of a node, its
+ * empty file in the tree.
+ */
+#include "path.h"
+#include "shim.h"
+#include "wrap.h"
+
+/* @follow: the function follows a link at the path's end */
+static void redirect(const char *name, bool follow, struct path *path)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	path_resolve(AT_FDCWD, name, path);
+	if (!follow && path_is_host_link(path))
+		path->use = path->name;
+	shim_leave(&entry);
+}
+
+#define WRAP_PATH(ret, name, follow, params, args, redirected)                                     \
+	SHIM_WRAP(ret, name, params)                                                               \
+	{                                                                                          \
+		struct path to;                                                                    \
+                                                                                                   \
+		if (!path_maybe(AT_FDCWD, path))                                                   \
+			return real_##name args;                                                   \
+		redirect(path, follow, &to);                                                       \
+		return real_##name redirected;                                                     \
+	}
+
+WRAP_PATH(int, chmod, true, (const char *path, mode_t mode), (path, mode), (to.use, mode))
+WRAP_PATH(int, chown, true, (const char *path, uid_t uid, gid_t gid), (path, uid, gid),
+	  (to.use, uid, gid))
+WRAP_PATH(int, lchown, false, (const char *path, uid_t uid, gid_t gid), (path, uid, gid),
+	  (to.use, uid, gid))
+WRAP_PATH(long, pathconf, true, (const char *path, int name), (path, name), (to.use, name))
+WRAP_PATH(ssize_t, getxattr, true, (const char *path, const char *name, void *buf, size_t n),
+	  (path, name, buf, n), (to.use, name, buf, n))
+WRAP_PATH(ssize_t, lgetxattr, false, (const char *path, const char *name, void *buf, size_t n),
+	  (path, name, buf, n), (to.use, name, buf, n))
+WRAP_PATH(ssize_t, listxattr, true, (const char *path, char *buf, size_t n), (path, buf, n),
+	  (to.use, buf, n))
+WRAP_PATH(ssize_t, llistxattr, false, (const char *path, char *buf, size_t n), (path, buf, n),
+	  (to.use, buf, n))
