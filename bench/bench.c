@@ -15,7 +15,8 @@
 #define MAX_THREADS 16
 
 /*
- * One thread of a run.  All immutable while it runs.
+ * One thread of a run.  begun and ended are its own until it is joined, the rest
+ * is immutable.
  */
 struct worker {
 	pthread_t thread;
@@ -23,6 +24,8 @@ struct worker {
 	bench_fn fn;
 	void *arg;
 	uint64_t n;
+	double begun;
+	double ended;
 };
 
 static double now_ns(void)
@@ -103,38 +106,50 @@ static void *work(void *opaque)
 	struct worker *worker = opaque;
 
 	pthread_barrier_wait(worker->start);
+	worker->begun = now_ns();
 	worker->fn(worker->arg, worker->n);
+	worker->ended = now_ns();
 	return NULL;
+}
+
+/* Per operation of one thread, from when all have begun to when the last ends. */
+static double timed_threads(bench_fn fn, void **args, unsigned int threads, uint64_t n)
+{
+	struct worker workers[MAX_THREADS];
+	double begun = 0, ended = 0;
+	pthread_barrier_t barrier;
+	unsigned int t;
+
+	pthread_barrier_init(&barrier, NULL, threads);
+	for (t = 0; t < threads; t++) {
+		workers[t] = (struct worker){.start = &barrier, .fn = fn, .arg = args[t], .n = n};
+		if (pthread_create(&workers[t].thread, NULL, work, &workers[t]))
+			abort();
+	}
+	for (t = 0; t < threads; t++) {
+		pthread_join(workers[t].thread, NULL);
+		if (!t || workers[t].begun < begun)
+			begun = workers[t].begun;
+		if (workers[t].ended > ended)
+			ended = workers[t].ended;
+	}
+	pthread_barrier_destroy(&barrier);
+	return (ended - begun) / (double)n;
 }
 
 void bench_threads(const char *name, bench_fn fn, void **args, unsigned int threads)
 {
-	struct worker workers[MAX_THREADS];
-	double results[RUNS], start;
-	pthread_barrier_t barrier;
-	unsigned int i, t;
+	double results[RUNS];
 	uint64_t n;
+	int i;
 
 	if (getenv("BENCH_COUNT"))
 		return;
-	n = calibrate(fn, args[0]);
 	if (threads > MAX_THREADS)
 		abort();
-	for (i = 0; i < RUNS; i++) {
-		pthread_barrier_init(&barrier, NULL, threads + 1);
-		for (t = 0; t < threads; t++) {
-			workers[t] = (struct worker){
-				.start = &barrier, .fn = fn, .arg = args[t], .n = n};
-			if (pthread_create(&workers[t].thread, NULL, work, &workers[t]))
-				abort();
-		}
-		pthread_barrier_wait(&barrier);
-		start = now_ns();
-		for (t = 0; t < threads; t++)
-			pthread_join(workers[t].thread, NULL);
-		results[i] = (now_ns() - start) / (double)n;
-		pthread_barrier_destroy(&barrier);
-	}
+	n = calibrate(fn, args[0]);
+	for (i = 0; i < RUNS; i++)
+		results[i] = timed_threads(fn, args, threads, n);
 	qsort(results, RUNS, sizeof(results[0]), compare);
 	bench_result(name, results[RUNS / 2], RUNS);
 }

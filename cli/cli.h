@@ -39,7 +39,7 @@ char *cli_program_find(const char *name, int *status);
 /* ---- folder.c ---- */
 
 /*
- *  path	"$TMPDIR/uiommu-UID-XXXXXX", malloc'ed
+ *  path	".../uiommu-UID-XXXXXX", malloc'ed
  *  fd		the folder, with a shared flock() as long as we use it
  */
 struct cli_folder {

@@ -2,7 +2,9 @@
 /*
  * The folder of a run, and what killed runs left.
  *
- * $TMPDIR/uiommu-UID-XXXXXX, mode 0700.  Whoever uses it holds a shared flock()
+ * uiommu-UID-XXXXXX, mode 0700, in $TMPDIR; or, when that isn't set, in /dev/shm:
+ * a run makes and removes a hundred small files, which costs more than all else
+ * on a file system with a journal.  Whoever uses it holds a shared flock()
  * on the folder itself; whoever removes it holds an exclusive one.  So:
  *  - a run that is being set up can't be taken for a stale one: after it got
  *    its lock it looks whether the folder is still there, else makes another;
@@ -15,11 +17,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,8 +35,14 @@
 static const char *tmp_name(void)
 {
 	const char *tmp = getenv("TMPDIR");
+	struct statfs fs;
 
-	return tmp && *tmp ? tmp : "/tmp";
+	if (tmp && *tmp)
+		return tmp;
+	if (!statfs("/dev/shm", &fs) && fs.f_type == TMPFS_MAGIC &&
+	    !access("/dev/shm", W_OK | X_OK))
+		return "/dev/shm";
+	return "/tmp";
 }
 
 static bool still_there(const char *path, int fd)
@@ -96,7 +106,7 @@ int cli_folder_make(struct cli_folder *folder)
 	return rc > 0 ? 0 : CLI_FAILED;
 }
 
-static void remove_in(int parent, const char *name);
+static void remove_in(int parent, const struct dirent *entry);
 
 /* Empties the folder and closes fd. */
 static void remove_contents(int fd)
@@ -110,22 +120,25 @@ static void remove_contents(int fd)
 	}
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			remove_in(fd, entry->d_name);
+			remove_in(fd, entry);
 	}
 	closedir(dir);
 }
 
-static void remove_in(int parent, const char *name)
+static void remove_in(int parent, const struct dirent *entry)
 {
 	int fd;
 
-	if (!unlinkat(parent, name, 0) || (errno != EISDIR && errno != EPERM))
-		return;
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	remove_contents(fd);
-	unlinkat(parent, name, AT_REMOVEDIR);
+	/* Where the file system doesn't tell the type, open does. */
+	if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
+		fd = openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0) {
+			remove_contents(fd);
+			unlinkat(parent, entry->d_name, AT_REMOVEDIR);
+			return;
+		}
+	}
+	unlinkat(parent, entry->d_name, 0);
 }
 
 /* The caller holds the exclusive lock through another descriptor. */

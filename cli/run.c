@@ -130,8 +130,7 @@ static int run_in_folder(struct run *run, const char *path, const char *preload,
 
 	rc = uiommu_tree_write(run->ctx, folder.fd, why, sizeof(why));
 	if (rc) {
-		status = cli_error("can't write the devices' tree into '%s': %s", folder.path,
-				   *why ? why : strerror(-rc));
+		status = cli_error("%s", *why ? why : strerror(-rc));
 		goto out_remove;
 	}
 	/* The program has its own instance: nothing of ours stays in between. */
