@@ -418,10 +418,13 @@ static void write_all(struct tree *tree)
 		write_device(tree, pdev);
 	ui_mutex_unlock(&tree->ctx->pci->lock);
 	write_nodes(tree);
+	write_module(tree, "iommufd");
+	/* Without a device the host's own /sys will do, and a run starts sooner. */
+	if (cds_list_empty(&tree->ctx->pci->devices))
+		return;
 	write_bus(tree);
 	write_module(tree, "vfio");
 	write_module(tree, "vfio_pci");
-	write_module(tree, "iommufd");
 	merge_host_folders(tree);
 }
 
