@@ -148,6 +148,19 @@ void pci_config_place_bars(struct uiommu_pci_device *pdev)
 	}
 }
 
+int uiommu_pci_add_intx(struct uiommu_pci_device *pdev)
+{
+	if (pdev->iommu)
+		return -EINVAL;
+	pdev->config[PCI_REG_INTERRUPT_PIN] = 1;
+	return 0;
+}
+
+uint8_t pci_config_interrupt_pin(const struct uiommu_pci_device *pdev)
+{
+	return pdev->config[PCI_REG_INTERRUPT_PIN];
+}
+
 /* ---- capabilities ---- */
 
 static bool dword_used(const struct uiommu_pci_device *pdev, unsigned int offset)

@@ -35,6 +35,7 @@
 #define PCI_REG_SUBSYS_DEVICE 0x2eu
 #define PCI_REG_CAPS 0x34u
 #define PCI_REG_INTERRUPT_LINE 0x3cu
+#define PCI_REG_INTERRUPT_PIN 0x3du
 
 #define PCI_CMD_MEM 0x0002u
 #define PCI_CMD_MASTER 0x0004u
@@ -177,6 +178,11 @@ struct pci_spec {
 	char *text; /* "MODEL[,option=value...]" without the address */
 };
 
+/*
+ * The second half, for a model that is in spec->model already: "option=value,..."
+ * (changed; may be NULL), and defaults for the rest.
+ */
+int pci_spec_options(struct pci_spec *spec, char *text, char *errbuf, size_t errlen);
 int pci_spec_parse(struct pci_spec *spec, const char *text, char *errbuf, size_t errlen);
 void pci_spec_fini(struct pci_spec *spec);
 void pci_error(char *errbuf, size_t errlen, const char *fmt, ...)

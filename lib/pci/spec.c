@@ -185,9 +185,24 @@ static int parse_address(struct pci_spec *spec, char *text, char *errbuf, size_t
 	return 0;
 }
 
+int pci_spec_options(struct pci_spec *spec, char *text, char *errbuf, size_t errlen)
+{
+	char *next;
+	int rc;
+
+	rc = default_options(spec);
+	for (; !rc && text; text = next) {
+		next = strchr(text, ',');
+		if (next)
+			*next++ = '\0';
+		rc = parse_option(spec, text, errbuf, errlen);
+	}
+	return rc;
+}
+
 int pci_spec_parse(struct pci_spec *spec, const char *text, char *errbuf, size_t errlen)
 {
-	char *copy = NULL, *option, *next;
+	char *copy, *options;
 	const char *p;
 	int rc;
 
@@ -198,41 +213,31 @@ int pci_spec_parse(struct pci_spec *spec, const char *text, char *errbuf, size_t
 			return -EINVAL;
 		}
 	}
+	rc = -ENOMEM;
 	copy = strdup(text);
 	if (!copy)
-		goto out_nomem;
+		goto out_undo;
 	rc = parse_address(spec, copy, errbuf, errlen);
 	if (rc)
 		goto out_undo;
+	rc = -ENOMEM;
 	spec->text = strdup(copy);
 	if (!spec->text)
-		goto out_nomem;
-	option = strchr(copy, ',');
-	if (option)
-		*option++ = '\0';
-	rc = find_model(spec, copy, errbuf, errlen);
-	if (rc)
 		goto out_undo;
-	rc = default_options(spec);
-	if (rc == -ENOMEM)
-		goto out_nomem;
-	for (; !rc && option; option = next) {
-		next = strchr(option, ',');
-		if (next)
-			*next++ = '\0';
-		rc = parse_option(spec, option, errbuf, errlen);
-	}
-	if (rc == -ENOMEM)
-		goto out_nomem;
+	options = strchr(copy, ',');
+	if (options)
+		*options++ = '\0';
+	rc = find_model(spec, copy, errbuf, errlen);
+	if (!rc)
+		rc = pci_spec_options(spec, options, errbuf, errlen);
 	if (rc)
 		goto out_undo;
 	free(copy);
 	return 0;
 
-out_nomem:
-	pci_error(errbuf, errlen, "there is no memory for the device");
-	rc = -ENOMEM;
 out_undo:
+	if (rc == -ENOMEM)
+		pci_error(errbuf, errlen, "there is no memory for the device");
 	free(copy);
 	pci_spec_fini(spec);
 	return rc;
