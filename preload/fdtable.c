@@ -30,7 +30,9 @@
 
 #include "shim.h"
 
-uintptr_t *fdtable_chunks[FDTABLE_CHUNKS];
+/* The first one costs nothing until it's touched, and is all that most clients need. */
+static uintptr_t first_chunk[FDTABLE_CHUNK];
+uintptr_t *fdtable_chunks[FDTABLE_CHUNKS] = {first_chunk};
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The thread that forks holds table_lock, and other fork handlers of it may come here. */
@@ -640,6 +642,7 @@ void fdtable_fork_child(void)
 
 void fdtable_shutdown(void)
 {
+	struct shim_file *sf;
 	int fd;
 
 	lock();
@@ -651,7 +654,7 @@ void fdtable_shutdown(void)
 			local_drop(fd, slot);
 	}
 	/* Somebody else may have the last descriptor, but the engine goes now. */
-	for (struct shim_file *sf = parked; sf; sf = sf->next) {
+	for (sf = parked; sf; sf = sf->next) {
 		if (sf->engine_fd >= 0) {
 			slot_set(sf->engine_fd, 0);
 			real_close(sf->engine_fd);
@@ -660,4 +663,10 @@ void fdtable_shutdown(void)
 	}
 	unlock();
 	fdtable_reap();
+	lock();
+	while ((sf = free_files)) {
+		free_files = sf->next;
+		free(sf);
+	}
+	unlock();
 }

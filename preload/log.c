@@ -14,18 +14,18 @@
 
 #include "shim.h"
 
-static char *log_path; /* immutable after the constructor */
+static char log_path[PATH_MAX]; /* immutable after the constructor; "": none */
 
 void log_init(const char *path)
 {
-	char cwd[PATH_MAX];
+	char cwd[PATH_MAX] = "";
 
 	if (!path || !*path)
 		return;
-	if (path[0] == '/')
-		log_path = strdup(path);
-	else if (!getcwd(cwd, sizeof(cwd)) || asprintf(&log_path, "%s/%s", cwd, path) < 0)
-		log_path = NULL;
+	if (path[0] != '/' && (!getcwd(cwd, sizeof(cwd) - 1) || !strcat(cwd, "/")))
+		return;
+	if ((size_t)snprintf(log_path, sizeof(log_path), "%s%s", cwd, path) >= sizeof(log_path))
+		log_path[0] = '\0';
 }
 
 void log_line(const char *fmt, ...)
@@ -36,7 +36,7 @@ void log_line(const char *fmt, ...)
 	int head;
 	int fd;
 
-	if (!log_path)
+	if (!log_path[0])
 		return;
 	shim_enter(&entry);
 	head = snprintf(line, sizeof(line), "uiommu[%d]: ", (int)getpid());

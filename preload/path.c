@@ -2,7 +2,7 @@
 /*
  * Which paths lead to the tree.
  *
- * Stored: the manifest's entries, read at the first path under /dev or /sys.
+ * Stored: the manifest's entries, a list read at the first path under /dev or /sys.
  *
  * "..": the kernel takes it from where a link led, so it can't be collapsed in the text.
  * If what stands before the first ".." is the tree's, the kernel resolves the whole
@@ -12,7 +12,6 @@
 #include "path.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,77 +21,84 @@
 #include "shim.h"
 
 struct path_entry {
+	struct path_entry *next;
 	enum uiommu_tree_kind kind;
 	dev_t rdev;
 	size_t len;
-	char *path;
+	char path[];
 };
 
 bool path_active;
 /* root, root_len: immutable after the constructor. */
-static char *root; /* "RUN/root" */
+static char root[PATH_ROOM / 2]; /* "RUN/root" */
 static size_t root_len;
-/* Immutable once loaded is set. */
-static struct path_entry *entries;
-static size_t nr_entries;
+/* NULL until they are read, then immutable. */
+static const struct path_entry *entries;
 static bool entries_failed;
-static int loaded;
 
 void path_start(const char *run_dir)
 {
-	if (asprintf(&root, "%s/root", run_dir) < 0) {
-		root = NULL;
-		return;
-	}
-	root_len = strlen(root);
-	path_active = root_len < PATH_ROOM / 2;
+	root_len = (size_t)snprintf(root, sizeof(root), "%s/root", run_dir);
+	path_active = root_len < sizeof(root);
 }
 
 /* ---- the manifest ---- */
 
+#define ARENA_SIZE ((size_t)64 << 10)
+
+/*
+ * Entries being read, in memory that is no heap block: it lives as long as the process,
+ * and a leak checker has nothing to say about it.
+ */
 struct visit {
-	struct path_entry *list;
-	size_t count;
+	char *arena;
+	size_t used;
+	struct path_entry *first;
+	struct path_entry **link;
 	bool failed;
 };
 
 static void visit_entry(void *opaque, const struct uiommu_tree_entry *entry)
 {
 	struct visit *visit = opaque;
-	struct path_entry *grown;
-	char *copy = strdup(entry->path);
+	size_t len = strlen(entry->path);
+	size_t size = (sizeof(struct path_entry) + len + 1 + 15) & ~(size_t)15;
+	struct path_entry *fresh;
 
-	grown = realloc(visit->list, (visit->count + 1) * sizeof(*grown));
-	if (grown)
-		visit->list = grown;
-	if (!grown || !copy) {
-		free(copy);
+	if (size > ARENA_SIZE) {
 		visit->failed = true;
 		return;
 	}
-	grown[visit->count].kind = entry->kind;
-	grown[visit->count].rdev = entry->rdev;
-	grown[visit->count].path = copy;
-	grown[visit->count].len = strlen(copy);
-	visit->count++;
-}
-
-static void visit_free(struct visit *visit)
-{
-	while (visit->count)
-		free(visit->list[--visit->count].path);
-	free(visit->list);
+	if (!visit->arena || visit->used + size > ARENA_SIZE) {
+		visit->arena = real_mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		visit->used = 0;
+		if (visit->arena == MAP_FAILED) {
+			visit->arena = NULL;
+			visit->failed = true;
+			return;
+		}
+	}
+	fresh = (struct path_entry *)(void *)(visit->arena + visit->used);
+	visit->used += size;
+	fresh->next = NULL;
+	fresh->kind = entry->kind;
+	fresh->rdev = entry->rdev;
+	fresh->len = len;
+	memcpy(fresh->path, entry->path, len + 1);
+	*visit->link = fresh;
+	visit->link = &fresh->next;
 }
 
 /*
- * No lock: two threads may both read it, one of them keeps its list.  So a fork at
- * any moment leaves the child something that it can use.
+ * No lock: two threads may both read it, and one's list is not used.  So a fork at any
+ * moment leaves the child something that it can use.
  */
 static void manifest_load(void)
 {
-	struct visit visit = {0};
+	struct visit visit = {.link = &visit.first};
+	const struct path_entry *expected = NULL;
 	char why[256] = "";
-	int expected = 0;
 	int dir;
 	int rc = -ENOENT;
 
@@ -101,33 +107,23 @@ static void manifest_load(void)
 		rc = uiommu_tree_load(NULL, dir, visit_entry, &visit, why, sizeof(why));
 		real_close(dir);
 	}
-	if (rc || visit.failed) {
-		if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED))
-			log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
-		visit_free(&visit);
+	if (!rc && !visit.failed && visit.first) {
+		__atomic_compare_exchange_n(&entries, &expected, visit.first, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 		return;
 	}
-	if (!__atomic_compare_exchange_n(&loaded, &expected, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED)) {
-		visit_free(&visit);
-		return;
-	}
-	entries = visit.list;
-	nr_entries = visit.count;
-	__atomic_store_n(&loaded, 2, __ATOMIC_RELEASE);
+	if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED))
+		log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
 }
 
 static bool manifest_ready(void)
 {
-	if (shim_likely(__atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 2))
+	if (shim_likely(__atomic_load_n(&entries, __ATOMIC_ACQUIRE) != NULL))
 		return true;
 	if (__atomic_load_n(&entries_failed, __ATOMIC_RELAXED))
 		return false;
 	manifest_load();
-	/* Another thread may be between its 1 and its 2: two stores. */
-	while (__atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 1)
-		__builtin_ia32_pause();
-	return __atomic_load_n(&loaded, __ATOMIC_ACQUIRE) == 2;
+	return __atomic_load_n(&entries, __ATOMIC_ACQUIRE) != NULL;
 }
 
 /* ---- text ---- */
@@ -191,12 +187,11 @@ static enum path_kind classify(const char *name, struct path *out)
 {
 	size_t len = strlen(name);
 	enum path_kind kind = PATH_HOST;
-	size_t i;
+	const struct path_entry *entry;
 
 	while (len > 1 && name[len - 1] == '/')
 		len--;
-	for (i = 0; i < nr_entries; i++) {
-		const struct path_entry *entry = &entries[i];
+	for (entry = entries; entry; entry = entry->next) {
 		bool same = entry->len == len && !memcmp(entry->path, name, len);
 
 		if (entry->kind == UIOMMU_TREE_NODE && same) {
@@ -319,7 +314,7 @@ bool path_is_host_link(const struct path *path)
 
 size_t path_strip(char *buf, size_t len)
 {
-	if (!root || len < root_len || memcmp(buf, root, root_len) ||
+	if (!path_active || len < root_len || memcmp(buf, root, root_len) ||
 	    (len > root_len && buf[root_len] != '/'))
 		return len;
 	len -= root_len;
@@ -353,5 +348,5 @@ int path_proc_fd(const char *path)
 
 bool path_twin(const char *name, char *buf, size_t size)
 {
-	return root && (size_t)snprintf(buf, size, "%s%s", root, name) < size;
+	return path_active && (size_t)snprintf(buf, size, "%s%s", root, name) < size;
 }

@@ -24,7 +24,7 @@
 #include "trap.h"
 
 /* Immutable after the constructor. */
-static char *run_dir;
+static char run_dir[PATH_ROOM / 2]; /* "": the shim is inert */
 /* First byte 1 in the process that made it, 0 in its forked children. */
 static volatile unsigned char *alive;
 /* The forking thread's, between prepare and parent or child. */
@@ -32,7 +32,7 @@ static struct shim_entry fork_entry;
 
 const char *shim_run_dir(void)
 {
-	return run_dir;
+	return run_dir[0] ? run_dir : NULL;
 }
 
 /* In a forked child, before anything else is done there. */
@@ -115,9 +115,9 @@ static __attribute__((constructor)) void shim_start(void)
 
 	/* A relative one would mean something else after chdir(): it isn't `uiommu run`'s. */
 	if (dir && dir[0] == '/' && strlen(dir) < PATH_ROOM / 2 - 8)
-		run_dir = strdup(dir);
-	signals_init(run_dir);
-	if (!run_dir)
+		strcpy(run_dir, dir);
+	signals_init(run_dir[0]);
+	if (!run_dir[0])
 		goto out;
 	for (len = strlen(run_dir); len > 1 && run_dir[len - 1] == '/'; len--)
 		run_dir[len - 1] = '\0';
@@ -151,7 +151,7 @@ static __attribute__((destructor)) void shim_stop(void)
 {
 	struct shim_entry entry;
 
-	if (!run_dir || shim_vforked)
+	if (!run_dir[0] || shim_vforked)
 		return;
 	shim_enter(&entry);
 	if (alone())
