@@ -7,9 +7,9 @@
  * positions in the top four (so at most 15).  To insert, the writer fills a slot
  * that no order names and stores the new order; to remove, it stores one
  * without the slot.  A reader takes the order once and sees one state of the leaf,
- * whatever happens meanwhile.  A slot that was taken out is in limbo: a reader may
- * still look at it by the order it took, so it is not filled again until readers
- * were waited for.
+ * whatever happens meanwhile.  A slot that was taken out may still be looked at by
+ * the order that a reader took before, so it is not filled again until readers were
+ * waited for: after removing, the writer does that before it inserts.
  *
  * An inner node has up to 63 children in order of IOVA.  Its keys never change:
  * child i holds the areas that start at or after key i and before the next valid
@@ -47,13 +47,10 @@ struct iopt_entry {
  *  order		written with release, read by readers
  *  start	atomic: a search may look at a slot that doesn't count, and ignores it
  *  entry	of a slot: written while no order names it
- *  limbo		writer; slots that went out in limbo_epoch
  */
 struct iopt_leaf {
 	struct iopt_node node;
 	uint64_t order;
-	uint64_t limbo_epoch;
-	uint32_t limbo;
 	uint64_t start[IOPT_SLOTS];
 	struct iopt_entry entry[IOPT_SLOTS];
 };

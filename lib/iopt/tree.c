@@ -103,15 +103,15 @@ static uint64_t iopt_order_remove(uint64_t order, unsigned int pos)
 	return body | (nr - 1) << 60;
 }
 
-/* A slot that no reader can be looking at; -1: all are used or in limbo. */
-static int iopt_leaf_slot(const struct iopt_tree *tree, const struct iopt_leaf *leaf)
+/* A slot that is free, in a leaf that isn't full. */
+static unsigned int iopt_leaf_slot(const struct iopt_leaf *leaf)
 {
-	uint32_t taken = leaf->limbo_epoch == tree->epoch ? leaf->limbo : 0;
+	uint64_t order = leaf->order;
+	uint32_t taken = 0;
 
-	for (unsigned int pos = 0; pos < iopt_order_nr(leaf->order); pos++)
-		taken |= 1u << iopt_order_slot(leaf->order, pos);
-	taken = ~taken & ((1u << IOPT_SLOTS) - 1);
-	return taken ? __builtin_ctz(taken) : -1;
+	for (unsigned int pos = iopt_order_nr(order); pos; pos--, order >>= 4)
+		taken |= 1u << (order & 15);
+	return (unsigned int)__builtin_ctz(~taken);
 }
 
 static void iopt_leaf_fill(struct iopt_leaf *leaf, unsigned int slot, const struct iopt_area *area)
@@ -161,7 +161,6 @@ int iopt_tree_init(struct iopt_tree *tree, struct ui_readers *readers)
 		return -ENOMEM;
 	memset(tree, 0, sizeof(*tree));
 	tree->readers = readers;
-	tree->epoch = 1; /* a new leaf has no limbo in it */
 	tree->root = iopt_leaf_ptr(leaf);
 	return 0;
 }
@@ -204,7 +203,6 @@ void iopt_tree_destroy(struct iopt_tree *tree)
 void iopt_tree_quiesce(struct iopt_tree *tree)
 {
 	ui_quiesce(tree->readers);
-	tree->epoch++;
 	iopt_free_retired(tree);
 }
 
@@ -510,8 +508,9 @@ out:
 int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area)
 {
 	struct iopt_cursor cur;
+	unsigned int slot;
 	bool moved;
-	int slot, rc;
+	int rc;
 
 	iopt_find(tree, area->start, &cur);
 	if (cur.pos == iopt_order_nr(cur.leaf->order)) {
@@ -528,22 +527,10 @@ int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area)
 			return rc;
 		goto out;
 	}
-	slot = iopt_leaf_slot(tree, cur.leaf);
-	if (slot < 0) {
-		struct iopt_leaf *leaf = iopt_leaf_alloc();
-
-		if (!leaf)
-			return -ENOMEM;
-		iopt_leaf_append_all(leaf, cur.leaf);
-		iopt_publish(tree, &cur, cur.depth, iopt_leaf_ptr(leaf));
-		iopt_retire(tree, &cur.leaf->node);
-		cur.leaf = leaf;
-		slot = iopt_leaf_slot(tree, leaf);
-	}
-	iopt_leaf_fill(cur.leaf, (unsigned int)slot, area);
+	slot = iopt_leaf_slot(cur.leaf);
+	iopt_leaf_fill(cur.leaf, slot, area);
 	/* The slot is filled before the order names it; pairs with iopt_tree_lookup(). */
-	ui_store_release(&cur.leaf->order,
-			 iopt_order_insert(cur.leaf->order, cur.pos, (unsigned int)slot));
+	ui_store_release(&cur.leaf->order, iopt_order_insert(cur.leaf->order, cur.pos, slot));
 out:
 	if (tree->nr_retired >= IOPT_RETIRED_MAX)
 		iopt_tree_quiesce(tree);
@@ -613,14 +600,8 @@ static bool iopt_join(struct iopt_tree *tree, struct iopt_inner *inner, int left
 void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur)
 {
 	struct iopt_leaf *leaf = cur->leaf;
-	unsigned int slot = iopt_order_slot(leaf->order, cur->pos);
 	unsigned int nr = iopt_order_nr(leaf->order) - 1;
 
-	if (leaf->limbo_epoch != tree->epoch) {
-		leaf->limbo_epoch = tree->epoch;
-		leaf->limbo = 0;
-	}
-	leaf->limbo |= 1u << slot;
 	ui_store_release(&leaf->order, iopt_order_remove(leaf->order, cur->pos));
 
 	if (!cur->depth)

@@ -35,13 +35,11 @@ struct iopt_inner;
 /*
  *  readers	immutable
  *  root	written by the writer, with release; read by readers; low bit: a leaf
- *  epoch	writer; counts the times that readers were waited for
  *  retired	writer; nodes that a reader may still be in
  */
 struct iopt_tree {
 	struct ui_readers *readers;
 	uint64_t root;
-	uint64_t epoch;
 	struct iopt_node *retired;
 	unsigned int nr_retired;
 };
@@ -72,7 +70,10 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 
 /* -ENOMEM: nothing changed. */
 int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area);
-/* The cursor is at an area and becomes invalid.  Can't fail. */
+/*
+ * The cursor is at an area and becomes invalid.  Can't fail.  Before the next insert
+ * comes iopt_tree_quiesce(), once for any number of removals.
+ */
 void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur);
 /* No reader sees any more what was removed until now, at return. */
 void iopt_tree_quiesce(struct iopt_tree *tree);
