@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * struct uiommu_mm: references, copies in the own process by both ways, and in
+ * another process.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "mm/object.h"
+
+static void test_refs(void **state)
+{
+	struct uiommu *ctx = *state;
+	struct uiommu_mm *mm = uiommu_mm_self(ctx);
+
+	assert_ptr_equal(mm, ctx->self_mm);
+	assert_int_equal(mm->refs, 2);
+	assert_ptr_equal(uiommu_mm_of(ctx, getpid()), mm);
+	assert_ptr_equal(uiommu_mm_get(mm), mm);
+	assert_int_equal(mm->refs, 4);
+	for (int i = 0; i < 3; i++)
+		uiommu_mm_put(mm);
+}
+
+static void copies(struct uiommu_mm *mm, char *pages, bool own)
+{
+	char *end = pages + 2 * PAGE;
+	char buf[200], back[200];
+	uint64_t value = 0;
+
+	errno = 4711;
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i + own);
+	assert_int_equal(uiommu_mm_write(mm, (uint64_t)pages + PAGE - 77, buf, 200), 200);
+	assert_int_equal(uiommu_mm_read(mm, back, (uint64_t)pages + PAGE - 77, 200), 200);
+	assert_memory_equal(buf, back, 200);
+	if (own)
+		assert_memory_equal(pages + PAGE - 77, buf, 200);
+
+	memset(back, 0, sizeof(back));
+	assert_int_equal(uiommu_mm_write(mm, (uint64_t)end - 50, buf, 200), 50);
+	assert_int_equal(uiommu_mm_read(mm, back, (uint64_t)end - 50, 200), 50);
+	assert_memory_equal(buf, back, 50);
+	assert_int_equal(back[50], 0);
+	assert_int_equal(uiommu_mm_read(mm, back, (uint64_t)end, 1), 0);
+	assert_int_equal(uiommu_mm_read(mm, back, (uint64_t)pages, 0), 0);
+
+	for (unsigned int size = 1; size <= 8; size *= 2) {
+		uint64_t mask = ~0ull >> (64 - 8 * size);
+
+		assert_int_equal(mm_store(mm, (uint64_t)pages + 64, ~0ull, 8), 0);
+		assert_int_equal(mm_store(mm, (uint64_t)pages + 64, 0x123456789abcdef0ull, size),
+				 0);
+		assert_int_equal(mm_load(mm, (uint64_t)pages + 64, &value, size), 0);
+		assert_int_equal(value, 0x123456789abcdef0ull & mask);
+		assert_int_equal(mm_load(mm, (uint64_t)pages + 64, &value, 8), 0);
+		assert_int_equal(value, (0x123456789abcdef0ull & mask) | ~mask);
+		assert_int_equal(mm_load(mm, (uint64_t)end, &value, size), -EFAULT);
+		assert_int_equal(mm_store(mm, (uint64_t)end, 1, size), -EFAULT);
+	}
+	assert_int_equal(errno, 4711);
+}
+
+static void test_own(void **state)
+{
+	struct uiommu *ctx = *state;
+	char *pages = fixture_pages(2);
+
+	fixture_guard(false);
+	copies(ctx->self_mm, pages, true);
+	fixture_guard(true);
+	copies(ctx->self_mm, pages, true);
+	fixture_unmap(pages, 2);
+}
+
+static void test_other(void **state)
+{
+	struct uiommu *ctx = *state;
+	char *pages = fixture_pages(2);
+	struct uiommu_mm *mm;
+	char byte;
+	pid_t pid;
+
+	fixture_guard(true);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	mm = uiommu_mm_of(ctx, pid);
+	assert_false(UIOMMU_IS_ERR(mm));
+	memset(pages, 0x5a, 2 * PAGE);
+	copies(mm, pages, false);
+	/* It is the child's memory that was written. */
+	assert_int_equal(pages[64], 0x5a);
+	assert_int_equal(mm_check(mm, (uint64_t)pages, 2 * PAGE, UIOMMU_WRITE), 0);
+	assert_int_equal(mm_check(mm, (uint64_t)pages, 2 * PAGE + 1, UIOMMU_WRITE), -EFAULT);
+
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(uiommu_mm_read(mm, &byte, (uint64_t)pages, 1), 0);
+	assert_int_equal(mm_check(mm, (uint64_t)pages, PAGE, UIOMMU_READ), -EFAULT);
+	uiommu_mm_put(mm);
+	assert_int_equal(UIOMMU_PTR_ERR(uiommu_mm_of(ctx, pid)), -ESRCH);
+	assert_int_equal(UIOMMU_PTR_ERR(uiommu_mm_of(ctx, -1)), -ESRCH);
+	fixture_unmap(pages, 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {TEST(test_refs), TEST(test_own), TEST(test_other)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
