@@ -334,6 +334,10 @@ static int ats_testdev_init(struct uiommu_pci_device *pdev)
 	rc = uiommu_pci_add_bar(pdev, 0, BAR_SIZE, UIOMMU_BAR_64BIT);
 	if (rc)
 		return rc;
+	/* Never raised; but a function without any interrupt is one that programs refuse. */
+	rc = uiommu_pci_add_intx(pdev);
+	if (rc)
+		return rc;
 	rc = uiommu_pci_add_pcie(pdev, 0x80);
 	if (rc < 0)
 		return rc;

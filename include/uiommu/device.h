@@ -123,6 +123,12 @@ UIOMMU_API const char *uiommu_pci_option_string(const struct uiommu_pci_device *
 UIOMMU_API int uiommu_pci_add_bar(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t size,
 				  unsigned int flags);
 
+/** uiommu_pci_add_intx() - the function has an interrupt pin, INTA (in init)
+ *
+ * Return: 0; -EINVAL: not in init.
+ */
+UIOMMU_API int uiommu_pci_add_intx(struct uiommu_pci_device *pdev);
+
 /*
  * Capabilities (in init), at an offset or at the next free place when it is 0.
  * Return: the offset; -EINVAL: overlaps, misaligned; -ENOSPC.

@@ -198,6 +198,8 @@ int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void
 /* Changes COMMAND: (old & ~clear) | set. */
 void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set);
 uint64_t pci_config_bar(struct uiommu_pci_device *pdev, unsigned int bar);
+/* 1: INTA; 0: none. */
+uint8_t pci_config_interrupt_pin(const struct uiommu_pci_device *pdev);
 void pci_config_place_bars(struct uiommu_pci_device *pdev);
 /* PRI's enable bit follows whether somebody takes page requests. */
 void pci_config_set_pri(struct uiommu_pci_device *pdev, bool on);

@@ -38,6 +38,7 @@ struct vfio_pasid {
  *  owner, idev			lock; the file that is bound, and its binding
  *  attached, pasids		lock; what owner attached
  *  err_trigger, req_trigger	lock; eventfds, of the host
+ *  intx, intx_trigger, intx_unmask	lock; the last two are eventfds
  *  wakeup, low_power		lock
  */
 struct vfio_device {
@@ -54,6 +55,9 @@ struct vfio_device {
 	struct cds_list_head pasids;
 	void *err_trigger;
 	void *req_trigger;
+	void *intx_trigger;
+	void *intx_unmask;
+	bool intx;
 	void *wakeup;
 	bool low_power;
 };
