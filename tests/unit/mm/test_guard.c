@@ -36,21 +36,29 @@ static void check_copy(char *dst, const char *src, size_t length, size_t possibl
 static void test_copy(void **state)
 {
 	char *pages = fixture_pages(2), *end = pages + 2 * PAGE;
-	static char buf[LENGTHS + 1];
+	static char whole[LENGTHS + 17], *buf = whole + 16;
 
 	(void)state;
 	fixture_guard(true);
 	for (size_t length = 0; length < LENGTHS; length++) {
+		/* Room enough, and nothing beside it is touched. */
+		memset(whole, 0x55, sizeof(whole));
+		fill(pages, PAGE, (unsigned int)length);
+		check_copy(buf, pages + 64, length, length);
+		assert_int_equal(buf[-1], 0x55);
+		assert_int_equal(buf[length], 0x55);
 		for (size_t room = 0; room <= length; room++) {
 			/* The source ends after room bytes. */
 			fill(end - room, room, (unsigned int)length);
-			memset(buf, 0x55, sizeof(buf));
+			memset(whole, 0x55, sizeof(whole));
 			check_copy(buf, end - room, length, room);
+			assert_int_equal(buf[-1], 0x55);
 			assert_int_equal(buf[room], 0x55);
 			/* The destination does. */
 			fill(buf, length, (unsigned int)room);
-			memset(end - room, 0xaa, room);
+			memset(end - room - 16, 0x77, room + 16);
 			check_copy(end - room, buf, length, room);
+			assert_int_equal(end[-(long)room - 1], 0x77);
 		}
 	}
 	/* At once, or far away. */
