@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Sizes, pointers and numbers of every ioctl of /dev/iommu. */
+#include "fixture.h"
+
+#include <sys/mman.h>
+
+/* Of the argument that every entry prepares: all of them are valid calls. */
+static struct {
+	uint32_t ioas;
+	uint32_t device;
+	struct fake_device *fake;
+	struct iommufd_device *idev;
+} world;
+
+static void world_setup(void)
+{
+	world.ioas = ioas_alloc();
+	world.fake = device_new(NULL);
+	world.idev = bind(iommufd, world.fake);
+	world.device = iommufd_device_to_id(world.idev);
+}
+
+static void world_teardown(void)
+{
+	iommufd_device_unbind(world.idev);
+	device_free(world.fake);
+}
+
+static void fill_destroy(void *arg)
+{
+	/* Something to destroy each time; its ID is the lowest free one. */
+	((struct iommu_destroy *)arg)->id = ioas_alloc();
+}
+
+static void fill_nothing(void *arg)
+{
+}
+
+static void fill_ranges(void *arg)
+{
+	struct iommu_ioas_iova_ranges *cmd = arg;
+
+	cmd->ioas_id = world.ioas;
+	cmd->num_iovas = 2;
+	cmd->allowed_iovas = (uintptr_t)memory + PAGE + 2048;
+}
+
+static void fill_map(void *arg)
+{
+	struct iommu_ioas_map *cmd = arg;
+
+	cmd->ioas_id = world.ioas;
+	cmd->flags = IOMMU_IOAS_MAP_READABLE;
+	cmd->user_va = (uintptr_t)memory;
+	cmd->length = PAGE;
+}
+
+static void fill_unmap(void *arg)
+{
+	struct iommu_ioas_unmap *cmd = arg;
+
+	cmd->ioas_id = world.ioas;
+	cmd->length = UINT64_MAX;
+}
+
+static void fill_hwpt(void *arg)
+{
+	struct iommu_hwpt_alloc *cmd = arg;
+
+	cmd->dev_id = world.device;
+	cmd->pt_id = world.ioas;
+}
+
+static void fill_hw_info(void *arg)
+{
+	struct iommu_hw_info *cmd = arg;
+
+	cmd->dev_id = world.device;
+	cmd->data_len = 64;
+	cmd->data_uptr = (uintptr_t)memory + PAGE + 2048;
+}
+
+static const struct op {
+	const char *name;
+	unsigned long request;
+	uint32_t size;
+	uint32_t min_size;
+	/* A success makes an object that a failure to answer must take back. */
+	bool makes;
+	/* Nothing is copied back. */
+	bool silent;
+	void (*fill)(void *arg);
+} ops[] = {
+	{"DESTROY", IOMMU_DESTROY, 8, 8, false, true, fill_destroy},
+	{"IOAS_ALLOC", IOMMU_IOAS_ALLOC, 12, 12, true, false, fill_nothing},
+	{"IOAS_IOVA_RANGES", IOMMU_IOAS_IOVA_RANGES, 32, 32, false, false, fill_ranges},
+	{"IOAS_MAP", IOMMU_IOAS_MAP, 40, 40, false, false, fill_map},
+	{"IOAS_UNMAP", IOMMU_IOAS_UNMAP, 24, 24, false, false, fill_unmap},
+	{"HWPT_ALLOC", IOMMU_HWPT_ALLOC, 48, 24, true, false, fill_hwpt},
+	{"GET_HW_INFO", IOMMU_GET_HW_INFO, 40, 32, false, false, fill_hw_info},
+	{"FAULT_QUEUE_ALLOC", IOMMU_FAULT_QUEUE_ALLOC, 16, 16, true, false, fill_nothing},
+};
+
+#define for_each_op(op) for (const struct op *op = ops; op < ops + sizeof(ops) / sizeof(*ops); op++)
+
+/* The argument at @arg, with @size in it. */
+static void *prepare(const struct op *op, void *arg, uint32_t size)
+{
+	uint32_t copied = op->size < size ? op->size : size;
+	char buf[64] = {0};
+
+	op->fill(buf);
+	memcpy(buf, &size, sizeof(size));
+	memset(arg, 0xee, 64);
+	/* Beyond what it says it must not matter what is there. */
+	memcpy(arg, buf, copied < 8 ? 8 : copied);
+	return arg;
+}
+
+static void test_short(void **state)
+{
+	world_setup();
+	for_each_op(op)
+	{
+		for (uint32_t size = 0; size < op->min_size; size++) {
+			uint64_t before;
+
+			prepare(op, memory, size);
+			before = counts().objects;
+			assert_int_equal(iommu_ioctl(op->request, memory), -EINVAL);
+			assert_int_equal(counts().objects, before);
+		}
+	}
+	world_teardown();
+}
+
+static void test_exact(void **state)
+{
+	world_setup();
+	for_each_op(op)
+	{
+		for (uint32_t size = op->min_size; size <= op->size; size++) {
+			prepare(op, memory, size);
+			if (iommu_ioctl(op->request, memory))
+				fail_msg("%s with size %u", op->name, size);
+			/* Not a byte more than the caller has. */
+			for (uint32_t i = size; i < 64; i++)
+				assert_int_equal((unsigned char)memory[i], 0xee);
+		}
+	}
+	world_teardown();
+}
+
+static void test_long(void **state)
+{
+	static const uint32_t more[] = {1, 4, 8, 64, 256, 3000};
+
+	world_setup();
+	for_each_op(op)
+	{
+		for (unsigned int i = 0; i < sizeof(more) / sizeof(*more); i++) {
+			uint32_t size = op->size + more[i];
+			uint64_t before;
+
+			memset(memory, 0, PAGE);
+			prepare(op, memory, op->size);
+			memcpy(memory, &size, sizeof(size));
+			memset(memory + op->size, 0, 64);
+			assert_int_equal(iommu_ioctl(op->request, memory), 0);
+
+			prepare(op, memory, op->size);
+			memcpy(memory, &size, sizeof(size));
+			memset(memory + op->size, 0, size - op->size);
+			memory[size - 1] = 1;
+			before = counts().objects;
+			assert_int_equal(iommu_ioctl(op->request, memory), -E2BIG);
+			assert_int_equal(counts().objects, before);
+			memset(memory, 0, PAGE);
+		}
+	}
+	world_teardown();
+}
+
+static void test_pointers(void **state)
+{
+	char *end = memory + 2 * PAGE;
+
+	world_setup();
+	for_each_op(op)
+	{
+		uint32_t size;
+
+		assert_int_equal(iommu_ioctl(op->request, NULL), -EFAULT);
+		assert_int_equal(iommu_ioctl(op->request, (void *)UINTPTR_MAX), -EFAULT);
+		assert_int_equal(iommu_ioctl(op->request, end), -EFAULT);
+		assert_int_equal(iommu_ioctl(op->request, end - 2), -EFAULT);
+
+		/* The size can be read, the rest not. */
+		memset(memory, 0, 2 * PAGE);
+		size = op->size + 16;
+		memcpy(end - 8, &size, sizeof(size));
+		assert_int_equal(iommu_ioctl(op->request, end - 8), -EFAULT);
+
+		/* The struct is there, its zero tail runs out; a bad byte before that wins. */
+		prepare(op, memory, op->size);
+		memcpy(end - op->size - 8, memory, op->size);
+		memset(end - 8, 0, 8);
+		memcpy(end - op->size - 8, &size, sizeof(size));
+		assert_int_equal(iommu_ioctl(op->request, end - op->size - 8), -EFAULT);
+		end[-1] = 1;
+		assert_int_equal(iommu_ioctl(op->request, end - op->size - 8), -E2BIG);
+	}
+	world_teardown();
+}
+
+static void test_read_only(void **state)
+{
+	world_setup();
+	for_each_op(op)
+	{
+		uint64_t before;
+
+		prepare(op, memory, op->size);
+		before = counts().objects;
+		assert_int_equal(mprotect(memory, PAGE, PROT_READ), 0);
+		assert_int_equal(iommu_ioctl(op->request, memory), op->silent ? 0 : -EFAULT);
+		assert_int_equal(mprotect(memory, PAGE, PROT_READ | PROT_WRITE), 0);
+		if (op->makes)
+			assert_int_equal(counts().objects, before);
+	}
+	for (int i = 0; i < MAX_FDS; i++)
+		assert_null(host.files[i]);
+	world_teardown();
+}
+
+static void test_unknown(void **state)
+{
+	struct iommu_destroy cmd = {.size = sizeof(cmd), .id = 1};
+
+	/* Of 7.3, and not here; another encoding; below, above; another type. */
+	for (unsigned int nr = IOMMUFD_CMD_BASE; nr < 0x100; nr++) {
+		bool known = false;
+
+		for_each_op(op) known |= op->request == _IO(IOMMUFD_TYPE, nr);
+		if (!known)
+			assert_int_equal(iommu_ioctl(_IO(IOMMUFD_TYPE, nr), &cmd), -ENOTTY);
+	}
+	assert_int_equal(iommu_ioctl(_IOW(';', 0x80, struct iommu_destroy), &cmd), -ENOTTY);
+	assert_int_equal(iommu_ioctl(_IOWR(';', 0x81, struct iommu_ioas_alloc), &cmd), -ENOTTY);
+	assert_int_equal(iommu_ioctl(_IO('<', 0x81), &cmd), -ENOTTY);
+	assert_int_equal(iommu_ioctl(_IO(';', 0x7f), &cmd), -ENOTTY);
+	/* The size is read before the encoding is looked at. */
+	assert_int_equal(iommu_ioctl(_IOW(';', 0x80, struct iommu_destroy), NULL), -EFAULT);
+	assert_int_equal(iommu_ioctl(_IO(';', 0xa1), NULL), -ENOTTY);
+}
+
+static void test_other_calls(void **state)
+{
+	struct uiommu_mapping *mapping;
+	char buf[8];
+
+	assert_int_equal(uiommu_file_read(iommufd, mm, (uintptr_t)buf, 8), -EINVAL);
+	assert_int_equal(uiommu_file_write(iommufd, mm, (uintptr_t)buf, 8), -EINVAL);
+	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_SHARED, 0, PAGE, &mapping),
+			 -ENXIO);
+	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_PRIVATE, 0, PAGE, &mapping),
+			 -EINVAL);
+	assert_string_equal(uiommu_file_path(iommufd), "/dev/iommu");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pointers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_calls, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
