@@ -88,7 +88,7 @@ struct insn_cpu {
 	const struct insn_mem_ops *mem;
 	void *opaque;
 	struct insn_fault fault;
-	bool fixed_sp; /* the frame can not move, see trap.c */
+	bool early; /* valgrind: rsp of a pop, rcx of a rep changed before the access */
 	const char *why;
 	const char *mnemonic;
 	unsigned int length;

@@ -314,7 +314,7 @@ function shim_resume
 	movq	%rsp, %rdi
 	movq	%rsp, %rbp
 	movl	trap_resume_avx(%rip), %ebx
-	subq	$512, %rsp
+	subq	$512 + 64, %rsp
 	andq	$-64, %rsp
 	testl	%ebx, %ebx
 	jnz	1f
@@ -333,6 +333,7 @@ function shim_resume
 2:
 	movq	%rsp, %rsi
 	call	trap_resume
+	movq	%rax, %rbp
 	testl	%ebx, %ebx
 	jnz	3f
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15

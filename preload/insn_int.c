@@ -361,7 +361,7 @@ enum insn_outcome insn_load_op(struct insn *in, unsigned int alu)
 {
 	struct insn_cpu *cpu = in->cpu;
 	ZydisRegister reg = in->op[0].reg.value;
-	uint64_t value, dst, src;
+	uint64_t value, dst, src, flags = flags_in(cpu);
 	alu_fn fn = alu_of(alu, in->size);
 
 	if (!fn)
@@ -374,9 +374,13 @@ enum insn_outcome insn_load_op(struct insn *in, unsigned int alu)
 		dst = value;
 		src = insn_operand(in, 2);
 	}
-	/* bsf and bsr of zero leave the register alone, its upper half too. */
-	if ((alu == ALU_BSF || alu == ALU_BSR) && !value) {
-		compute(fn, cpu, dst, src, 0, in->size);
+	if (alu == ALU_BSF || alu == ALU_BSR) {
+		/* Of zero: the whole register stays, or doesn't, as this processor does it. */
+		reg = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+		dst = insn_reg_get(cpu, reg);
+		src = fn(dst, value, &flags, 0);
+		flags_out(cpu, flags);
+		insn_reg_set(cpu, reg, src);
 		return INSN_DONE;
 	}
 	insn_reg_set(cpu, reg, compute(fn, cpu, dst, src, 0, in->size));
@@ -439,8 +443,6 @@ enum insn_outcome insn_push(struct insn *in, unsigned int arg)
 	struct insn_cpu *cpu = in->cpu;
 	uint64_t value, sp = cpu->gpr[GPR_SP] - in->size;
 
-	if (cpu->fixed_sp)
-		return insn_unknown(in, "moves the stack pointer");
 	if (insn_probe(in, in->ea, in->size, false) || insn_probe(in, sp, in->size, true) ||
 	    insn_load(in, in->ea, &value, in->size) || insn_store(in, sp, value, in->size))
 		return INSN_FAULT;
@@ -451,10 +453,8 @@ enum insn_outcome insn_push(struct insn *in, unsigned int arg)
 enum insn_outcome insn_pop(struct insn *in, unsigned int arg)
 {
 	struct insn_cpu *cpu = in->cpu;
-	uint64_t value, sp = cpu->gpr[GPR_SP];
+	uint64_t value, sp = cpu->gpr[GPR_SP] - (cpu->early ? in->size : 0);
 
-	if (cpu->fixed_sp)
-		return insn_unknown(in, "moves the stack pointer");
 	/* An address made from rsp is made from what it becomes. */
 	cpu->gpr[GPR_SP] = sp + in->size;
 	in->ea = insn_ea(cpu, in, in->mem);

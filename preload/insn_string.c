@@ -111,6 +111,8 @@ enum insn_outcome insn_string(struct insn *in, unsigned int kind)
 	struct string s;
 
 	string_setup(in, &s);
+	if (cpu->early && s.rep)
+		cpu->gpr[GPR_CX] = (cpu->gpr[GPR_CX] + 1) & s.mask;
 	for (unsigned int n = 0; n < INSN_REP_MAX; n++) {
 		if (s.rep && !(cpu->gpr[GPR_CX] & s.mask))
 			return INSN_DONE;

@@ -183,10 +183,10 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 		cpu->gpr[i] = (uint64_t)regs[greg_of[i]];
 	cpu->rip = (uint64_t)regs[REG_RIP];
 	cpu->flags = (uint64_t)regs[REG_EFL];
+	cpu->early = false;
 	cpu->xmm = NULL;
 	cpu->ymm_high = NULL;
 	cpu->xstate_bv = NULL;
-	cpu->fixed_sp = false;
 	if (!fx)
 		return;
 	cpu->xmm = fx + FX_XMM;
@@ -337,13 +337,15 @@ struct trap_frame {
 	uint64_t rip;
 };
 
-void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high);
+struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high);
 
-void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
+/* Return: where the frame is by now; push and pop move it, there are 64 bytes to spare. */
+struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
 {
 	uint64_t sp = (uintptr_t)(frame + 1) + RED_ZONE;
 	int saved = errno;
 	struct resume r = {0};
+	void *moved;
 	struct insn_cpu cpu;
 	sigset_t mask;
 
@@ -360,7 +362,7 @@ void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
 	cpu.xmm = xmm;
 	cpu.ymm_high = ymm_high;
 	cpu.xstate_bv = NULL;
-	cpu.fixed_sp = true;
+	cpu.early = true;
 	if (access_run(&cpu, r.addr) == INSN_FAULT) {
 		resume_fault = cpu.fault;
 		resume_fault_rip = cpu.rip;
@@ -368,8 +370,13 @@ void trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
 	memcpy(frame->gpr, cpu.gpr, sizeof(cpu.gpr));
 	frame->flags = cpu.flags;
 	frame->rip = cpu.rip;
+	if (cpu.gpr[GPR_SP] != sp) {
+		moved = (void *)(uintptr_t)(cpu.gpr[GPR_SP] - RED_ZONE - sizeof(*frame));
+		frame = memmove(moved, frame, sizeof(*frame));
+	}
 	signals_unblock(&mask);
 	errno = saved;
+	return frame;
 }
 
 static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)

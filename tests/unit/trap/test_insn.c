@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The same instruction on memory and on a trapped range must leave the same
+ * registers, flags and bytes.  Memory, on this very processor, is what is right.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "fake.h"
+#include "signals.h"
+#include "trap.h"
+#include "valgrind.h"
+
+/* As the assembly below knows it. */
+struct state {
+	uint64_t gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8... */
+	uint64_t flags;
+	uint64_t avx;
+	uint8_t ymm[16][32];
+};
+
+__asm__(".macro load_state\n"
+	"	cmpq $0, 136(%r15)\n"
+	"	je 1f\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+	"	vmovups 144+32*\\n(%r15), %ymm\\n\n"
+	"	.endr\n"
+	"	cmpq $2, 136(%r15)\n"
+	"	jne 2f\n"
+	"	vzeroupper\n"
+	"	jmp 2f\n"
+	"1:\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+	"	movups 144+32*\\n(%r15), %xmm\\n\n"
+	"	.endr\n"
+	"2:\n"
+	"	movq 8(%r15), %rcx\n"
+	"	movq 16(%r15), %rdx\n"
+	"	movq 24(%r15), %rbx\n"
+	"	movq 40(%r15), %rbp\n"
+	"	movq 48(%r15), %rsi\n"
+	"	movq 56(%r15), %rdi\n"
+	"	movq 64(%r15), %r8\n"
+	"	movq 72(%r15), %r9\n"
+	"	movq 80(%r15), %r10\n"
+	"	movq 88(%r15), %r11\n"
+	"	movq 96(%r15), %r12\n"
+	"	movq 104(%r15), %r13\n"
+	"	movq 112(%r15), %r14\n"
+	"	movq 0(%r15), %rax\n"
+	"	pushq 128(%r15)\n"
+	"	popfq\n"
+	".endm\n"
+	".macro save_state\n"
+	"	pushfq\n"
+	"	popq 128(%r15)\n"
+	"	cld\n"
+	"	movq %rax, 0(%r15)\n"
+	"	movq %rcx, 8(%r15)\n"
+	"	movq %rdx, 16(%r15)\n"
+	"	movq %rbx, 24(%r15)\n"
+	"	movq %rsp, 32(%r15)\n"
+	"	movq %rbp, 40(%r15)\n"
+	"	movq %rsi, 48(%r15)\n"
+	"	movq %rdi, 56(%r15)\n"
+	"	movq %r8, 64(%r15)\n"
+	"	movq %r9, 72(%r15)\n"
+	"	movq %r10, 80(%r15)\n"
+	"	movq %r11, 88(%r15)\n"
+	"	movq %r12, 96(%r15)\n"
+	"	movq %r13, 104(%r15)\n"
+	"	movq %r14, 112(%r15)\n"
+	"	cmpq $0, 136(%r15)\n"
+	"	je 1f\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+	"	vmovups %ymm\\n, 144+32*\\n(%r15)\n"
+	"	.endr\n"
+	"	vzeroupper\n"
+	"	jmp 2f\n"
+	"1:\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+	"	movups %xmm\\n, 144+32*\\n(%r15)\n"
+	"	.endr\n"
+	"2:\n"
+	".endm\n");
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+/* clang-format off */
+#define CASE(kind, text)                                                                           \
+	__asm__(".text\n"                                                                          \
+		"case_" STRING(__LINE__) ":\n"                                                     \
+		"	pushq %rbx\n"                                                              \
+		"	pushq %rbp\n"                                                              \
+		"	pushq %r12\n"                                                              \
+		"	pushq %r13\n"                                                              \
+		"	pushq %r14\n"                                                              \
+		"	pushq %r15\n"                                                              \
+		"	movq %rdi, %r15\n"                                                         \
+		"	load_state\n"                                                              \
+		"	" text "\n"                                                                \
+		"	save_state\n"                                                              \
+		"	popq %r15\n"                                                               \
+		"	popq %r14\n"                                                               \
+		"	popq %r13\n"                                                               \
+		"	popq %r12\n"                                                               \
+		"	popq %rbp\n"                                                               \
+		"	popq %rbx\n"                                                               \
+		"	ret\n");
+#include "insn_cases.h"
+#undef CASE
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define CASE(kind, text) void PASTE(case_, __LINE__)(struct state *state);
+#include "insn_cases.h"
+#undef CASE
+
+static const struct {
+	char kind;
+	const char *text;
+	void (*run)(struct state *state);
+} cases[] = {
+#define CASE(kind, text) { #kind[0], text, PASTE(case_, __LINE__) },
+#include "insn_cases.h"
+#undef CASE
+};
+/* clang-format on */
+
+#define BUF 4096
+#define MIDDLE 2048
+
+static uint8_t ram[2][BUF] __attribute__((aligned(64)));
+static uint8_t start[2][BUF];
+static struct fake fakes[2];
+static uint8_t *trapped[2];
+static uint64_t seed = 88172645463325252ull;
+
+static uint64_t rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+/* Corners are as likely as the rest. */
+static uint64_t value(void)
+{
+	static const uint64_t corner[] = { 0,	   1,	       -1ull,	   0x7f,	0x80,
+					   0x7fff, 0x80000000, 0x7fffffff, 1ull << 63, ~0ull >> 1 };
+
+	return rnd() % 3 ? rnd() : corner[rnd() % (sizeof(corner) / sizeof(corner[0]))];
+}
+
+static void make_state(struct state *s, char kind, bool avx)
+{
+	for (int i = 0; i < 16; i++)
+		s->gpr[i] = value();
+	s->gpr[1] = rnd() % 70;
+	s->gpr[3] = rnd() % 33 - 16;
+	s->flags = 0x202 | (rnd() & 0x8d5);
+	if (kind == 'S') {
+		s->flags |= rnd() & 0x400;
+		s->gpr[1] = rnd() % 40;
+		if (rnd() % 2)
+			s->gpr[0] = 0x0101010101010101ull * (rnd() % 3);
+	}
+	s->avx = avx ? 1 + rnd() % 2 : 0;
+	for (unsigned int i = 0; i < sizeof(s->ymm); i += 8) {
+		uint64_t v = value();
+
+		memcpy((uint8_t *)s->ymm + i, &v, 8);
+	}
+	for (int b = 0; b < 2; b++)
+		for (int i = 0; i < BUF; i += 8) {
+			uint64_t v = value();
+
+			/* For scas and cmps: runs of the same. */
+			if (kind == 'S')
+				v = rnd() % 4 ? 0x0101010101010101ull : v;
+			memcpy(&start[b][i], &v, 8);
+		}
+	if (kind == 'D') {
+		s->gpr[0] = rnd() % 100;
+		s->gpr[2] = 0;
+		start[0][MIDDLE] |= 1;
+	}
+	if (kind == 'E' && rnd() % 2) {
+		memcpy(&s->gpr[0], &start[0][MIDDLE], 8);
+		if (rnd() % 2) {
+			memcpy(&s->gpr[2], &start[0][MIDDLE + 4], 4);
+			if (rnd() % 2)
+				memcpy(&s->gpr[2], &start[0][MIDDLE + 8], 8);
+		}
+	}
+}
+
+static void dump(const char *text, const struct state *a, const struct state *b)
+{
+	fprintf(stderr, "%s\n", text);
+	for (int i = 0; i < 16; i++)
+		if (a->gpr[i] != b->gpr[i])
+			fprintf(stderr, "  gpr %d: %016lx, not %016lx\n", i, b->gpr[i], a->gpr[i]);
+	if (a->flags != b->flags)
+		fprintf(stderr, "  flags: %lx, not %lx\n", b->flags, a->flags);
+	for (int i = 0; i < 16; i++)
+		if (memcmp(a->ymm[i], b->ymm[i], 32))
+			fprintf(stderr, "  ymm%d\n", i);
+}
+
+/* Addresses as offsets, so that ranges at different places compare. */
+static void place(struct state *s, uint8_t *a, uint8_t *b)
+{
+	s->gpr[7] = (uintptr_t)a + MIDDLE;
+	s->gpr[6] = (uintptr_t)b + MIDDLE;
+}
+
+static void unplace(struct state *s, const char *text, const uint8_t *a, const uint8_t *b)
+{
+	/* One case loads rdi itself. */
+	if (!strstr(text, ", %edi"))
+		s->gpr[7] -= (uintptr_t)a;
+	if (!strstr(text, "%sil"))
+		s->gpr[6] -= (uintptr_t)b;
+	s->gpr[4] = 0;
+}
+
+static void compare(unsigned int n, bool avx)
+{
+	const char *text = cases[n].text;
+	struct state first, ref, got;
+	uint8_t *at[2];
+
+	make_state(&first, cases[n].kind, avx);
+	memcpy(ram, start, sizeof(ram));
+	ref = first;
+	place(&ref, ram[0], ram[1]);
+	/* sil is a part of an address, which differs. */
+	if (strstr(text, "%sil"))
+		ref.gpr[6] = 0x1122334455667788;
+	cases[n].run(&ref);
+	unplace(&ref, text, ram[0], ram[1]);
+	for (int which = 1; which < 4; which++) {
+		static uint8_t other[2][BUF] __attribute__((aligned(64)));
+
+		for (int b = 0; b < 2; b++) {
+			bool trap = which & (1 << b);
+
+			at[b] = trap ? trapped[b] : other[b];
+			memcpy(trap ? fakes[b].bytes : other[b], start[b], BUF);
+		}
+		got = first;
+		place(&got, at[0], at[1]);
+		if (strstr(text, "%sil"))
+			got.gpr[6] = 0x1122334455667788;
+		cases[n].run(&got);
+		unplace(&got, text, at[0], at[1]);
+		if (memcmp(&got, &ref, sizeof(ref))) {
+			dump(text, &ref, &got);
+			fail();
+		}
+		for (int b = 0; b < 2; b++)
+			if (memcmp(which & (1 << b) ? fakes[b].bytes : other[b], ram[b], BUF)) {
+				fprintf(stderr, "%s: memory %d differs\n", text, b);
+				fail();
+			}
+		/* Only strings touch the second range. */
+		if (which == 1 && cases[n].kind != 'S')
+			break;
+	}
+}
+
+static void test_all(void **arg)
+{
+	unsigned int rounds = getenv("TEST_ROUNDS") ? (unsigned int)atoi(getenv("TEST_ROUNDS")) : 60;
+	bool avx = __builtin_cpu_supports("avx2");
+
+	for (unsigned int n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		unsigned int before = fakes[0].count + fakes[1].count;
+
+		if (cases[n].kind == 'A' && !avx)
+			continue;
+		/* What valgrind itself does otherwise than a processor: rax, rep. */
+		if (valgrind_running() && (strstr(cases[n].text, "cmpxchgl") ||
+					   strstr(cases[n].text, "rep lods")))
+			continue;
+		for (unsigned int i = 0; i < rounds; i++)
+			compare(n, avx && (cases[n].kind == 'A' || i % 2));
+		/* Or it compared memory with memory. */
+		assert_int_not_equal(fakes[0].count + fakes[1].count, before);
+	}
+}
+
+static int setup(void **arg)
+{
+	signals_init(true);
+	trap_init();
+	for (int i = 0; i < 2; i++) {
+		void *out;
+
+		fake_init(&fakes[i]);
+		if (trap_map(&fakes[i].mapping, NULL, FAKE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     &out))
+			return -1;
+		trapped[i] = out;
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
