@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Children of every kind: none of them may touch the parent's engine. */
+#include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "client.h"
+
+extern char **environ;
+
+static int iommufd, device;
+
+static void reaped(pid_t pid)
+{
+	int status;
+
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	if (status)
+		fprintf(stderr, "the child ended with %#x\n", (unsigned int)status);
+	CHECK(!status);
+}
+
+static unsigned int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* In a child that inherited both descriptors from a process with @before open ones. */
+static void child(unsigned int before)
+{
+	struct stat st;
+	uint32_t devid;
+	char c;
+	int fd, dev;
+
+	/* What was inherited is still there, but dead. */
+	CHECK_ERR(ioctl(iommufd, IOMMU_IOAS_ALLOC, NULL), ENODEV);
+	CHECK_ERR(ioctl(iommufd, IOMMU_IOAS_ALLOC, NULL), ENODEV);
+	CHECK_ERR(read(device, &c, 1), ENODEV);
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED && errno == ENODEV);
+	CHECK(!fstat(device, &st) && S_ISCHR(st.st_mode));
+	/* The engine's two ends are gone: they'd keep the parent's death from being seen. */
+	CHECK(open_descriptors() == before - 2);
+
+	/* Its own devices are as good as new, though the parent has bound its own. */
+	fd = open_node("/dev/iommu");
+	dev = open_node(CDEV);
+	CHECK(!bind_to(dev, fd, &devid));
+	CHECK(works(fd));
+	/* A dead one is not an iommufd. */
+	close(dev);
+	dev = open_node(CDEV);
+	CHECK(bind_to(dev, iommufd, NULL) == -EBADFD);
+	close(device);
+	CHECK(dup2(fd, iommufd) == iommufd);
+	CHECK(works(iommufd));
+}
+
+static void test_fork(void)
+{
+	unsigned int before = open_descriptors();
+	pid_t pid = fork();
+
+	if (!pid) {
+		child(before);
+		/* And again: the harness of the kernel's selftests does this. */
+		pid = fork();
+		if (!pid) {
+			int fd = open_node("/dev/iommu");
+
+			CHECK(works(fd));
+			CHECK_ERR(ioctl(iommufd, IOMMU_IOAS_ALLOC, NULL), ENODEV);
+			exit(0);
+		}
+		reaped(pid);
+		exit(0);
+	}
+	reaped(pid);
+	CHECK(works(iommufd));
+}
+
+/* No fork handler runs for this one. */
+static void test_raw_clone(void)
+{
+	unsigned int before = open_descriptors();
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (!pid) {
+		child(before);
+		_exit(0);
+	}
+	reaped(pid);
+	CHECK(works(iommufd));
+}
+
+/* The usual things between vfork() and exec() must not show in the parent. */
+static void test_vfork(void)
+{
+	static volatile int shared;
+	int copy = dup(iommufd);
+	pid_t pid = vfork();
+
+	if (!pid) {
+		shared = 1;
+		dup2(iommufd, 2);
+		close(iommufd);
+		dup2(device, copy);
+		close_range(3, ~0u, 0);
+		execl("/bin/true", "true", NULL);
+		_exit(99);
+	}
+	reaped(pid);
+	CHECK(shared == 1);
+	CHECK(works(iommufd) && works(copy));
+	CHECK_ERR(ioctl(copy, VFIO_DEVICE_RESET), ENOTTY);
+	CHECK_ERR(ioctl(2, IOMMU_IOAS_ALLOC, NULL), ENOTTY);
+	close(copy);
+	pid = vfork();
+	if (!pid)
+		_exit(0);
+	reaped(pid);
+	CHECK(works(iommufd));
+}
+
+static void test_spawn(void)
+{
+	posix_spawn_file_actions_t actions;
+	char *argv[] = {"true", NULL};
+	pid_t pid;
+
+	CHECK(!posix_spawn_file_actions_init(&actions));
+	CHECK(!posix_spawn_file_actions_addclose(&actions, iommufd));
+	CHECK(!posix_spawn_file_actions_adddup2(&actions, 2, device));
+	CHECK(!posix_spawn(&pid, "/bin/true", &actions, NULL, argv, environ));
+	posix_spawn_file_actions_destroy(&actions);
+	reaped(pid);
+	CHECK(works(iommufd));
+	CHECK(!system("true"));
+	CHECK(works(iommufd));
+}
+
+/* The last close is the last anywhere, also in another process. */
+static void test_child_keeps_open(void)
+{
+	int fd = open_node("/dev/iommu");
+	int dev = open_node(CDEV);
+	int again = open_node(CDEV);
+	int pipes[2];
+	pid_t pid;
+	char c;
+
+	close(device);
+	CHECK(!bind_to(dev, fd, NULL));
+	CHECK(!pipe(pipes));
+	pid = fork();
+	if (!pid) {
+		close(pipes[1]);
+		CHECK(!read(pipes[0], &c, 1));
+		_exit(0);
+	}
+	close(dev);
+	CHECK(bind_to(again, fd, NULL));
+	close(pipes[1]);
+	reaped(pid);
+	/* One call to notice it, at the latest. */
+	works(fd);
+	CHECK(!bind_to(again, fd, NULL));
+	close(pipes[0]);
+	close(again);
+	close(fd);
+	device = open_node(CDEV);
+	CHECK(!bind_to(device, iommufd, NULL));
+}
+
+/* ---- forking while other threads are inside ---- */
+
+static volatile bool stop;
+
+static void *opener(void *arg)
+{
+	while (!stop) {
+		int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+		int copy;
+
+		CHECK(fd >= 0);
+		CHECK(works(fd));
+		copy = dup(fd);
+		CHECK(copy >= 0);
+		close(fd);
+		close(copy);
+		access("/sys/bus/pci/devices/" BDF "/vendor", R_OK);
+	}
+	return NULL;
+}
+
+static void test_fork_with_threads(void)
+{
+	pthread_t threads[3];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		CHECK(!pthread_create(&threads[i], NULL, opener, NULL));
+	for (i = 0; i < 200; i++) {
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (!pid) {
+			int fd;
+
+			alarm(20);
+			fd = open("/dev/iommu", O_RDWR);
+			CHECK(fd >= 0 && works(fd));
+			close(fd);
+			_exit(0);
+		}
+		reaped(pid);
+	}
+	stop = true;
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
+int main(int argc, char **argv)
+{
+	iommufd = open("/dev/iommu", O_RDWR);
+	device = open(CDEV, O_RDWR);
+	CHECK(iommufd >= 0 && device >= 0);
+	CHECK(!bind_to(device, iommufd, NULL));
+	test_fork();
+	test_raw_clone();
+	test_vfork();
+	test_spawn();
+	test_child_keeps_open();
+	test_fork_with_threads();
+	CHECK(works(iommufd));
+	return 0;
+}

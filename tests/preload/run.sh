@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run.sh MAKETREE PRELOAD COMMAND...: runs a command under the shim, with one ats-testdev.
+# The command's stdout must stay its own: for a client that prints nothing, empty.
+set -u
+maketree=$1
+preload=$2
+shift 2
+
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/run" || exit 99
+"$maketree" "$tmp/run" ats-testdev || exit 99
+
+# As `uiommu run` sets them; a sanitizer in the client must not mind who is first.
+UIOMMU_RUN=$tmp/run UIOMMU_LOG=$tmp/log LD_PRELOAD=$preload \
+	ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS} \
+	"$@" >"$tmp/stdout"
+status=$?
+if [ -s "$tmp/stdout" ]; then
+	echo "run.sh: something was printed on stdout:" >&2
+	cat "$tmp/stdout" >&2
+	exit 1
+fi
+if [ -s "$tmp/log" ]; then
+	sed 's/^/log: /' "$tmp/log" >&2
+fi
+exit $status
