@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The tree on disk, its links, and the instance that the manifest makes again.
+ */
+#include "fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+struct place {
+	struct uiommu *ctx;
+	char dir[64];
+	int fd;
+};
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void place_open(struct place *p)
+{
+	snprintf(p->dir, sizeof(p->dir), "/tmp/test-tree-XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(uiommu_create(NULL, &p->ctx), 0);
+}
+
+static void place_close(struct place *p)
+{
+	uiommu_destroy(p->ctx);
+	close(p->fd);
+	assert_int_equal(nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static struct uiommu_pci_device *add(struct place *p, const char *spec)
+{
+	struct uiommu_pci_device *pdev;
+	char err[256] = "";
+
+	if (uiommu_pci_device_add(p->ctx, spec, &pdev, err, sizeof(err)))
+		fail_msg("%s", err);
+	return pdev;
+}
+
+static void write_tree(struct place *p)
+{
+	char err[256] = "";
+
+	errno = 77;
+	if (uiommu_tree_write(p->ctx, p->fd, err, sizeof(err)))
+		fail_msg("%s", err);
+	assert_int_equal(errno, 77);
+}
+
+/* The text of root/@path. */
+static const char *content(struct place *p, const char *path)
+{
+	static char text[4200];
+	char full[256];
+	ssize_t n;
+	int fd;
+
+	snprintf(full, sizeof(full), "%s/%s", p->dir, path);
+	fd = open(full, O_RDONLY);
+	if (fd < 0)
+		fail_msg("no %s", full);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
+/* Where root/@path leads, relative to root/; NULL if it leads out of it. */
+static const char *resolve(struct place *p, const char *path)
+{
+	static char real[PATH_MAX];
+	char full[256];
+	size_t skip;
+
+	skip = (size_t)snprintf(full, sizeof(full), "%s/root/", p->dir);
+	snprintf(full + skip, sizeof(full) - skip, "%s", path);
+	if (!realpath(full, real))
+		fail_msg("%s leads nowhere", full);
+	return strncmp(real, full, skip) ? NULL : real + skip;
+}
+
+#define DEV "sys/devices/pcibeef:05/beef:05:00.0"
+
+static void test_device_folder(void **state)
+{
+	struct uiommu_pci_device *pdev;
+	struct vfio_device *vdev;
+	char path[256], want[200];
+	struct place p;
+
+	place_open(&p);
+	pdev = add(&p, "ats-testdev@beef:05:00.0");
+	vdev = pdev->driver_data;
+	write_tree(&p);
+	assert_string_equal(content(&p, "root/" DEV "/vendor"), "0x1234\n");
+	assert_string_equal(content(&p, "root/" DEV "/device"), "0x11e9\n");
+	assert_string_equal(content(&p, "root/" DEV "/class"), "0x00ff00\n");
+	assert_string_equal(content(&p, "root/" DEV "/revision"), "0x02\n");
+	assert_memory_equal(content(&p, "root/" DEV "/config"), "\x34\x12\xe9\x11", 4);
+	assert_non_null(strstr(content(&p, "root/" DEV "/uevent"), "PCI_SLOT_NAME=beef:05:00.0\n"));
+	assert_non_null(strstr(content(&p, "root/" DEV "/uevent"), "PCI_ID=1234:11E9\n"));
+	snprintf(want, sizeof(want), "0x%016llx ", (unsigned long long)pci_config_bar(pdev, 0));
+	assert_memory_equal(content(&p, "root/" DEV "/resource"), want, strlen(want));
+
+	assert_string_equal(resolve(&p, "sys/bus/pci/devices/beef:05:00.0"), DEV);
+	assert_string_equal(resolve(&p, "sys/bus/pci/drivers/vfio-pci/beef:05:00.0"), DEV);
+	assert_string_equal(resolve(&p, DEV "/driver"), "sys/bus/pci/drivers/vfio-pci");
+	assert_string_equal(resolve(&p, DEV "/subsystem"), "sys/bus/pci");
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%u", pdev->group_id);
+	assert_string_equal(resolve(&p, DEV "/iommu_group"), path);
+	strcat(path, "/devices/beef:05:00.0");
+	assert_string_equal(resolve(&p, path), DEV);
+
+	snprintf(want, sizeof(want), DEV "/vfio-dev/vfio%u", vdev->index);
+	snprintf(path, sizeof(path), "sys/class/vfio-dev/vfio%u", vdev->index);
+	assert_string_equal(resolve(&p, path), want);
+	snprintf(path, sizeof(path), "sys/dev/char/%u:%u", major(vdev->node.rdev),
+		 minor(vdev->node.rdev));
+	assert_string_equal(resolve(&p, path), want);
+	snprintf(path, sizeof(path), "%s/device", want);
+	assert_string_equal(resolve(&p, path), DEV);
+	snprintf(path, sizeof(path), "%s/subsystem", want);
+	assert_string_equal(resolve(&p, path), "sys/class/vfio-dev");
+	snprintf(path, sizeof(path), "root/%s/dev", want);
+	snprintf(want, sizeof(want), "%u:%u\n", major(vdev->node.rdev), minor(vdev->node.rdev));
+	assert_string_equal(content(&p, path), want);
+	place_close(&p);
+}
+
+/* What the host has in a folder that is ours too is there, and is the host's. */
+static void test_merged(void **state)
+{
+	static const char *const folders[] = {"/sys/bus/pci/devices", "/sys/bus/pci/drivers",
+					      "/sys/devices", "/sys/class"};
+	struct stat ours, theirs;
+	struct dirent *entry;
+	char path[512];
+	struct place p;
+	unsigned int i;
+	DIR *d;
+
+	place_open(&p);
+	add(&p, "ats-testdev@beef:05:00.0");
+	write_tree(&p);
+	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		d = opendir(folders[i]);
+		while (d && (entry = readdir(d))) {
+			if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "vfio-pci"))
+				continue;
+			snprintf(path, sizeof(path), "%s/%s", folders[i], entry->d_name);
+			assert_int_equal(stat(path, &theirs), 0);
+			snprintf(path, sizeof(path), "%s/root%s/%s", p.dir, folders[i],
+				 entry->d_name);
+			if (stat(path, &ours))
+				fail_msg("%s: %s", path, strerror(errno));
+			assert_int_equal(ours.st_ino, theirs.st_ino);
+		}
+		if (d)
+			closedir(d);
+	}
+	place_close(&p);
+}
+
+struct seen {
+	unsigned int nodes, merges, dirs;
+	dev_t device;
+	bool bus;
+	const char *node;
+};
+
+static void visit(void *opaque, const struct uiommu_tree_entry *entry)
+{
+	struct seen *seen = opaque;
+
+	assert_int_equal(entry->path[0], '/');
+	switch (entry->kind) {
+	case UIOMMU_TREE_NODE:
+		seen->nodes++;
+		assert_true(entry->rdev);
+		if (!strcmp(entry->path, seen->node))
+			seen->device = entry->rdev;
+		break;
+	case UIOMMU_TREE_MERGE:
+		seen->merges++;
+		seen->bus |= !strcmp(entry->path, "/sys/devices/pcibeef:05");
+		break;
+	case UIOMMU_TREE_DIR:
+		seen->dirs++;
+		break;
+	}
+}
+
+static void test_load(void **state)
+{
+	struct uiommu_pci_device *a, *b, *again;
+	struct vfio_device *va, *vb, *v;
+	struct uiommu *second;
+	struct uiommu_file *file;
+	struct seen seen = {0};
+	char err[256] = "";
+	struct place p;
+
+	place_open(&p);
+	/* Two functions of one bus, and numbers that don't start at 0. */
+	vfio_set_next(p.ctx, 3, 500);
+	p.ctx->pci->host_asked = true;
+	p.ctx->pci->next_group = 40;
+	a = add(&p, "ats-testdev,ats=off@beef:05:00.0");
+	b = add(&p, "ats-testdev@beef:05:00.1");
+	va = a->driver_data;
+	vb = b->driver_data;
+	write_tree(&p);
+
+	seen.node = vb->path;
+	assert_int_equal(uiommu_tree_load(NULL, p.fd, visit, &seen, NULL, 0), 0);
+	assert_int_equal(seen.nodes, 3); /* and /dev/iommu */
+	assert_int_equal(seen.device, vb->node.rdev);
+	assert_true(seen.bus && seen.merges && seen.dirs);
+
+	assert_int_equal(uiommu_create(NULL, &second), 0);
+	if (uiommu_tree_load(second, p.fd, NULL, NULL, err, sizeof(err)))
+		fail_msg("%s", err);
+	again = pci_device_find(second, &a->address);
+	assert_non_null(again);
+	v = again->driver_data;
+	assert_int_equal(again->group_id, 40);
+	assert_string_equal(v->path, "/dev/vfio/devices/vfio3");
+	assert_int_equal(v->node.rdev, va->node.rdev);
+	assert_false(uiommu_device_has_pri(uiommu_pci_iommu_device(again)));
+	again = pci_device_find(second, &b->address);
+	v = again->driver_data;
+	assert_int_equal(again->group_id, 41);
+	assert_int_equal(v->node.rdev, vb->node.rdev);
+	assert_int_equal(pci_config_bar(again, 0), pci_config_bar(b, 0));
+	assert_true(uiommu_device_has_pri(uiommu_pci_iommu_device(again)));
+	file = uiommu_open(second, vb->path, O_RDWR);
+	assert_false(UIOMMU_IS_ERR(file));
+	uiommu_file_put(file);
+	uiommu_destroy(second);
+	place_close(&p);
+}
+
+static void check_bad(struct place *p, const char *manifest, int rc)
+{
+	int fd = openat(p->fd, "manifest", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	char err[256] = "";
+
+	assert_int_equal(write(fd, manifest, strlen(manifest)), strlen(manifest));
+	close(fd);
+	assert_int_equal(uiommu_tree_load(p->ctx, p->fd, NULL, NULL, err, sizeof(err)), rc);
+	assert_true(!rc == !err[0]);
+}
+
+static void test_bad_manifest(void **state)
+{
+	char err[256] = "";
+	struct place p;
+
+	place_open(&p);
+	assert_int_equal(uiommu_tree_load(p.ctx, p.fd, NULL, NULL, err, sizeof(err)), -ENOENT);
+	assert_true(err[0]);
+	check_bad(&p, "", -EPROTO);
+	check_bad(&p, "uiommu 2\n", -EPROTO);
+	check_bad(&p, "uiommu 1\n", 0);
+	check_bad(&p, "uiommu 1\nfuture /x\n", -EPROTO);
+	check_bad(&p, "uiommu 1\nnode /dev/iommu\n", -EPROTO);
+	check_bad(&p, "uiommu 1\nmerge sys\n", -EPROTO);
+	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 group=x\n", -EPROTO);
+	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 group=1 vfio=1 major=1 spec=none\n", -ENODEV);
+	place_close(&p);
+}
+
+static void test_unwritable(void **state)
+{
+	char err[256] = "";
+	struct place p;
+
+	place_open(&p);
+	assert_int_equal(mkdirat(p.fd, "root", 0755), 0);
+	assert_int_equal(uiommu_tree_write(p.ctx, p.fd, err, sizeof(err)), -EEXIST);
+	assert_non_null(strstr(err, "TMPDIR"));
+	assert_int_equal(uiommu_tree_write(p.ctx, -1, NULL, 0), -EBADF);
+	place_close(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_device_folder), cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_load),	      cmocka_unit_test(test_bad_manifest),
+		cmocka_unit_test(test_unwritable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
