@@ -432,6 +432,8 @@ static void trap_handler(int sig, siginfo_t *info, void *ucontext)
 	int saved = errno;
 	bool done;
 
+	/* The kernel has done that; valgrind doesn't. */
+	__asm__ volatile("cld");
 	done = trap_mem_fault(info, ucontext) || uiommu_guard_fault(ucontext) ||
 	       trapped(sig, info, ucontext, saved);
 	if (done)

@@ -9,7 +9,7 @@ static void note(struct fake *fake, bool write, uint64_t offset, uint64_t value,
 	unsigned int n = ui_fetch_add(&fake->count, 1);
 
 	if (n < FAKE_LOG)
-		fake->log[n] = (struct fake_access){ write, size, offset, value };
+		fake->log[n] = (struct fake_access){write, size, offset, value};
 }
 
 static bool good(struct fake *fake, uint64_t offset, unsigned int size)
