@@ -136,7 +136,8 @@ static void test_vfork(void)
 static void test_spawn(void)
 {
 	posix_spawn_file_actions_t actions;
-	char *argv[] = {"true", NULL};
+	char name[] = "true";
+	char *argv[] = {name, NULL};
 	pid_t pid;
 
 	CHECK(!posix_spawn_file_actions_init(&actions));

@@ -150,7 +150,7 @@ static void test_close_with_fault(void)
 	fault();
 	CHECK(events(queue) & POLLIN);
 	CHECK(!close(queue));
-	CHECK(!munmap((void *)bar, 4096));
+	CHECK(!munmap((void *)(uintptr_t)bar, 4096));
 	CHECK(!close(device));
 	CHECK(!close(iommufd));
 	setup();

@@ -4,7 +4,7 @@
 # The command's stdout must stay its own: for a client that prints nothing, empty.
 set -u
 maketree=$1
-preload=$2
+preload=$(realpath "$2")
 shift 2
 
 tmp=$(mktemp -d) || exit 99
