@@ -47,7 +47,7 @@ run_check()
 		;;
 	tsan)
 		TSAN_OPTIONS=halt_on_error=1 with_build "$1" gcc "--suite unit" \
-			--buildtype=debug -Doptimization=1 -Db_sanitize=thread \
+			-Ddebug=true -Doptimization=1 -Db_sanitize=thread \
 			-Db_lundef=false -Dbench=false
 		;;
 	*)
@@ -76,7 +76,8 @@ for name in "$@"; do
 		grep -E '^(Ok|Expected Fail|Skipped): +[1-9]' "$log"
 		echo "PASS $name ($(($(date +%s) - start)) s)"
 	else
-		cat "$log"
+		# The end is where the reason is.
+		tail -n 120 "$log"
 		echo "FAIL $name ($(($(date +%s) - start)) s)"
 		failed=$((failed + 1))
 	fi
