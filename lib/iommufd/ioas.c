@@ -199,9 +199,8 @@ int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
 		rc = -EOVERFLOW;
 		goto out_put;
 	}
+	/* Of nothing it is -ENOENT, except of everything. */
 	rc = iopt_unmap(ioas->iopt, cmd->iova, cmd->length, &unmapped);
-	if (!rc && !everything && !unmapped)
-		rc = -ENOENT;
 	if (rc)
 		goto out_put;
 	cmd->length = unmapped;

@@ -290,6 +290,9 @@ static void test_replace(void **state)
 	assert_int_equal(dma_read(dev, 0, 0x1000, &byte, 1), 0);
 	assert_int_equal(byte, 'b');
 	assert_int_equal(destroy(first), -ENOENT);
+	/* What the device had reserved moved along. */
+	assert_int_equal(ioas_map(ioas, 0xfee00000, memory, PAGE), 0);
+	assert_int_equal(ioas_map(ioas2, 0xfee00000, memory, PAGE), -EINVAL);
 	assert_int_equal(destroy(ioas), 0);
 	iommufd_device_detach(idev, 0);
 	assert_int_equal(dma_read(dev, 0, 0x1000, &byte, 1), -ENOENT);

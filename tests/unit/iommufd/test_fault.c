@@ -277,6 +277,19 @@ static void test_replace(void **state)
 	assert_int_equal(fault.cookie, 1);
 }
 
+/* By the same hwpt nothing is switched, and nothing answered. */
+static void test_replace_by_itself(void **state)
+{
+	struct iommu_hwpt_pgfault fault;
+	uint32_t to = hwpt;
+
+	assert_int_equal(report(1, 0, LAST), 0);
+	assert_int_equal(iommufd_device_replace(idev, 0, &to), 0);
+	assert_int_equal(dev->answers, 0);
+	assert_int_equal(queue_read(&fault, sizeof(fault)), sizeof(fault));
+	assert_int_equal(answer(1, 0), 8);
+}
+
 /* Closing the queue answers nothing; the detach does, later. */
 static void test_close(void **state)
 {
@@ -329,6 +342,35 @@ static void test_fault_in_answer(void **state)
 	iommufd_device_detach(idev, 0);
 	assert_int_equal(dev->answers, 3);
 	assert_false(readable());
+}
+
+static int (*queue_handler)(struct uiommu_iopf_group *group);
+
+static int handler_after_detach(struct uiommu_iopf_group *group)
+{
+	/* Answers the group, and drains the queue that it isn't in yet. */
+	iommufd_device_detach(idev, 0);
+	return queue_handler(group);
+}
+
+/* A fault that is routed just before a detach comes to the queue after it. */
+static void test_late_handler(void **state)
+{
+	struct uiommu_attach_handle *handle =
+		uiommu_attach_handle_get(uiommu_device_group(dev->dev), 0, NULL);
+	struct uiommu_domain *domain = uiommu_attach_handle_domain(handle);
+	struct iommu_hwpt_pgfault fault;
+
+	queue_handler = domain->iopf_handler;
+	domain->iopf_handler = handler_after_detach;
+	uiommu_attach_handle_put(handle);
+
+	assert_int_equal(report(1, 0, LAST), 0);
+	assert_int_equal(dev->answers, 1);
+	assert_int_equal(dev->last.code, UIOMMU_PAGE_RESP_INVALID);
+	assert_int_equal(queue_read(&fault, sizeof(fault)), 0);
+	assert_int_equal(counts().groups_open, 0);
+	assert_int_equal(counts().handles, 0);
 }
 
 static void test_alloc_errors(void **state)
@@ -424,6 +466,8 @@ int main(void)
 		with_queue(test_detach),
 		with_queue(test_detach_undelivered),
 		with_queue(test_replace),
+		with_queue(test_replace_by_itself),
+		with_queue(test_late_handler),
 		with_queue(test_close),
 		with_queue(test_file_holds_context),
 		with_queue(test_fault_in_answer),

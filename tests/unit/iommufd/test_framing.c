@@ -230,6 +230,8 @@ static void test_read_only(void **state)
 	}
 	for (int i = 0; i < MAX_FDS; i++)
 		assert_null(host.files[i]);
+	/* Nor did they cost a number. */
+	assert_int_equal(ioas_alloc(), 3);
 	world_teardown();
 }
 

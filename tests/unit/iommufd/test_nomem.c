@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * No memory, at every place in turn: each call either works or says -ENOMEM and
+ * has changed nothing, and afterwards nothing is left over.
+ */
+#include "fixture.h"
+
+/* How many allocations still succeed; negative: all. */
+static long allowed = -1;
+static unsigned int failed;
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_malloc(size_t size);
+void *__real_realloc(void *ptr, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *ptr, size_t size);
+char *__wrap_strdup(const char *s);
+
+static int must_fail(void)
+{
+	if (allowed < 0)
+		return 0;
+	if (allowed) {
+		allowed--;
+		return 0;
+	}
+	/* One failure; what comes after it works again. */
+	allowed = -1;
+	failed++;
+	return 1;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return must_fail() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return must_fail() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_realloc(void *ptr, size_t size)
+{
+	return must_fail() ? NULL : __real_realloc(ptr, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return must_fail() ? NULL : __real_strdup(s);
+}
+
+/*
+ * Does @expr until it works: the first try may fail by -ENOMEM, and then must
+ * have left the number of objects, files, handles and areas as it was.
+ */
+#define until_done(expr)                                                                           \
+	({                                                                                         \
+		unsigned int failed_before = failed;                                               \
+		struct uiommu_counts before = counts(), after;                                     \
+		long done = (long)(expr);                                                          \
+		if (done == -ENOMEM) {                                                             \
+			assert_int_equal(failed, failed_before + 1);                               \
+			after = counts();                                                          \
+			assert_memory_equal(&before, &after, sizeof(before));                      \
+			done = (long)(expr);                                                       \
+		}                                                                                  \
+		done;                                                                              \
+	})
+
+static long new_ioas(uint32_t *id)
+{
+	struct iommu_ioas_alloc cmd = {.size = sizeof(cmd)};
+	long rc = iommu_ioctl(IOMMU_IOAS_ALLOC, &cmd);
+
+	*id = cmd.out_ioas_id;
+	return rc;
+}
+
+static long new_fault(uint32_t *id, struct uiommu_file **queue)
+{
+	struct iommu_fault_alloc cmd = {.size = sizeof(cmd)};
+	long rc = iommu_ioctl(IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	*id = cmd.out_fault_id;
+	*queue = rc ? NULL : host.files[cmd.out_fault_fd - FIRST_FD];
+	return rc;
+}
+
+static long ranges(uint32_t ioas)
+{
+	struct iommu_iova_range out[4];
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = 4,
+		.allowed_iovas = (uintptr_t)out,
+	};
+
+	return iommu_ioctl(IOMMU_IOAS_IOVA_RANGES, &cmd);
+}
+
+static long attach(struct iommufd_device *idev, uint32_t pasid, uint32_t pt_id)
+{
+	return iommufd_device_attach(idev, pasid, &pt_id);
+}
+
+static long replace(struct iommufd_device *idev, uint32_t pasid, uint32_t pt_id)
+{
+	return iommufd_device_replace(idev, pasid, &pt_id);
+}
+
+static void fault_round(struct fake_device *dev, struct uiommu_file *queue)
+{
+	const struct uiommu_fault last = {.flags = UIOMMU_FAULT_LAST_PAGE, .grpid = 1};
+	struct iommu_hwpt_page_response response = {.code = IOMMUFD_PAGE_RESP_SUCCESS};
+	struct iommu_hwpt_pgfault fault;
+	unsigned int answers = dev->answers;
+	long rc;
+
+	assert_int_equal(uiommu_report_device_fault(dev->dev, &last), 0);
+	if (dev->answers != answers) {
+		/* No memory for the group, or for its place in the queue. */
+		assert_int_equal(dev->last.code, UIOMMU_PAGE_RESP_FAILURE);
+		return;
+	}
+	rc = until_done(uiommu_file_read(queue, mm, (uintptr_t)&fault, sizeof(fault)));
+	assert_int_equal(rc, sizeof(fault));
+	response.cookie = fault.cookie;
+	assert_int_equal(uiommu_file_write(queue, mm, (uintptr_t)&response, 8), 8);
+	assert_int_equal(dev->answers, answers + 1);
+}
+
+static void scenario(struct fake_device *dev)
+{
+	struct iommufd_device *idev;
+	struct uiommu_file *queue;
+	uint32_t ioas, ioas2, fault, dev_id;
+	long flagged, faulting;
+
+	assert_int_equal(until_done(new_ioas(&ioas)), 0);
+	assert_int_equal(until_done(new_ioas(&ioas2)), 0);
+	assert_int_equal(until_done(new_fault(&fault, &queue)), 0);
+	idev = (struct iommufd_device *)until_done(bind(iommufd, dev));
+	assert_false(UIOMMU_IS_ERR(idev));
+	dev_id = iommufd_device_to_id(idev);
+	assert_int_equal(until_done(ioas_map(ioas, 0x1000, memory, PAGE)), 0);
+	assert_int_equal(until_done(attach(idev, 0, ioas)), 0);
+	assert_int_equal(until_done(replace(idev, 0, ioas2)), 0);
+	assert_int_equal(until_done(ranges(ioas2)), 0);
+	flagged = until_done(hwpt_alloc(dev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0));
+	assert_true(flagged > 0);
+	faulting = until_done(hwpt_alloc(
+		dev_id, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID, fault));
+	assert_true(faulting > 0);
+	assert_int_equal(until_done(replace(idev, 0, faulting)), 0);
+	assert_int_equal(until_done(attach(idev, 9, flagged)), 0);
+	fault_round(dev, queue);
+	iommufd_device_detach(idev, 9);
+	iommufd_device_detach(idev, 0);
+	iommufd_device_unbind(idev);
+	assert_int_equal(destroy(faulting), 0);
+	assert_int_equal(destroy(flagged), 0);
+	host_close(queue);
+	assert_int_equal(destroy(fault), 0);
+	assert_int_equal(destroy(ioas), 0);
+	assert_int_equal(destroy(ioas2), 0);
+}
+
+static void test_each(void **state)
+{
+	unsigned int n, before;
+
+	for (n = 0;; n++) {
+		struct fake_device *dev;
+
+		setup(NULL);
+		dev = device_new(NULL);
+		before = failed;
+		allowed = n;
+		scenario(dev);
+		allowed = -1;
+		device_free(dev);
+		teardown(NULL);
+		if (failed == before)
+			break;
+	}
+	/* It ended because all were tried, not because none was seen. */
+	assert_true(n > 20);
+}
+
+/* Not even a context. */
+static void test_open(void **state)
+{
+	struct uiommu_file *file;
+
+	setup(NULL);
+	for (allowed = 0;;) {
+		long n = allowed;
+
+		file = uiommu_open(ctx, "/dev/iommu", 2);
+		if (!UIOMMU_IS_ERR(file))
+			break;
+		assert_int_equal(UIOMMU_PTR_ERR(file), -ENOMEM);
+		allowed = n + 1;
+	}
+	allowed = -1;
+	uiommu_file_put(file);
+	teardown(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
