@@ -24,6 +24,8 @@
 
 /* So many nodes wait for the next unmap; then an insert waits for readers. */
 #define IOPT_RETIRED_MAX 256
+/* After so many inserts at the end of a leaf, with no removal, more will follow. */
+#define IOPT_ASCENDING 8
 /* A leaf with so few areas is joined with a neighbour if both fit twice over. */
 #define IOPT_LEAF_FEW 3
 #define IOPT_LEAF_JOIN 8
@@ -468,15 +470,10 @@ static int iopt_insert_split(struct iopt_tree *tree, struct iopt_cursor *cur,
 
 	if (!left)
 		return -ENOMEM;
-	if (cur->pos == nr) { /* at the end: the full leaf stays as it is */
+	if (cur->pos == nr && tree->ascending >= IOPT_ASCENDING) {
+		/* The full leaf stays as it is, and the new one will be filled as well. */
 		iopt_leaf_append(left, area);
 		rc = iopt_split_up(tree, cur, iopt_leaf_ptr(old), iopt_leaf_ptr(left), area->start);
-		goto out;
-	}
-	if (!cur->pos) {
-		iopt_leaf_append(left, area);
-		iopt_leaf_area(old, 0, &other);
-		rc = iopt_split_up(tree, cur, iopt_leaf_ptr(left), iopt_leaf_ptr(old), other.start);
 		goto out;
 	}
 
@@ -513,7 +510,8 @@ int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area)
 	int rc;
 
 	iopt_find(tree, area->start, &cur);
-	if (cur.pos == iopt_order_nr(cur.leaf->order)) {
+	tree->ascending = cur.pos == iopt_order_nr(cur.leaf->order) ? tree->ascending + 1 : 0;
+	if (tree->ascending) {
 		rc = iopt_raise_key(tree, &cur, area->last, &moved);
 		if (rc)
 			return rc;
@@ -603,6 +601,7 @@ void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur)
 	unsigned int nr = iopt_order_nr(leaf->order) - 1;
 
 	ui_store_release(&leaf->order, iopt_order_remove(leaf->order, cur->pos));
+	tree->ascending = 0;
 
 	if (!cur->depth)
 		return;

@@ -36,12 +36,14 @@ struct iopt_inner;
  *  readers	immutable
  *  root	written by the writer, with release; read by readers; low bit: a leaf
  *  retired	writer; nodes that a reader may still be in
+ *  ascending	writer; inserts at the end of a leaf, since the last other change
  */
 struct iopt_tree {
 	struct ui_readers *readers;
 	uint64_t root;
 	struct iopt_node *retired;
 	unsigned int nr_retired;
+	unsigned int ascending;
 };
 
 /*
