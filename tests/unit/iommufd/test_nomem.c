@@ -169,7 +169,11 @@ static void scenario(struct fake_device *dev)
 	assert_int_equal(destroy(ioas2), 0);
 }
 
-static void test_each(void **state)
+/*
+ * With as many objects there before, so that each of the scenario's is once the
+ * one for which the table of IDs has to grow.
+ */
+static void each_with(unsigned int others)
 {
 	unsigned int n, before;
 
@@ -178,6 +182,8 @@ static void test_each(void **state)
 
 		setup(NULL);
 		dev = device_new(NULL);
+		for (unsigned int i = 0; i < others; i++)
+			ioas_alloc();
 		before = failed;
 		allowed = n;
 		scenario(dev);
@@ -189,6 +195,12 @@ static void test_each(void **state)
 	}
 	/* It ended because all were tried, not because none was seen. */
 	assert_true(n > 20);
+}
+
+static void test_each(void **state)
+{
+	for (unsigned int others = 0; others < 16; others++)
+		each_with(others);
 }
 
 /* Not even a context. */
