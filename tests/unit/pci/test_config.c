@@ -103,7 +103,7 @@ static void test_header(void **state)
 	config_set(f.pdev, 0x3c, 1, 0xab);
 	assert_int_equal(config_get(f.pdev, 0x3c, 2), 0x00ab);
 	/* The ends. */
-	assert_int_equal(pci_config_read(f.pdev, 4096, NULL, 0), 0);
+	assert_int_equal(pci_config_read(f.pdev, 4096, &f, 0), 0);
 	assert_int_equal(pci_config_read(f.pdev, 4095, &f, 2), -EFAULT);
 	assert_int_equal(pci_config_write(f.pdev, 1ull << 39, &f, 1), -EFAULT);
 	fixture_close(&f);
