@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -94,18 +95,14 @@ static void line_out(struct line *l)
 }
 
 static void say_unknown(const struct insn_cpu *cpu, const uint8_t *code, size_t avail,
-			uint64_t addr)
+			uint64_t offset)
 {
 	struct line l = {.len = 0};
-	struct region_ref ref;
 
 	line_text(&l, "uiommu: can't do the instruction at ");
 	line_number(&l, cpu->rip);
-	if (region_find(addr, &ref)) {
-		line_text(&l, " to device memory at offset ");
-		line_number(&l, ref.offset);
-		region_put(&ref);
-	}
+	line_text(&l, " to device memory at offset ");
+	line_number(&l, offset);
 	line_text(&l, ": ");
 	line_text(&l, cpu->mnemonic ? cpu->mnemonic : "?");
 	line_text(&l, " (");
@@ -134,34 +131,33 @@ static void say_foreign(void)
 /* ---- one access ---- */
 
 /*
- * Does the instruction at cpu->rip.  INSN_UNKNOWN was said and is a fault by then.
+ * Does the instruction at cpu->rip, that faulted at @addr in the range that @ref
+ * holds; the reference is put.  INSN_UNKNOWN was said and is a fault by then.
  */
-static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr)
+static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr, struct region_ref *ref)
 {
 	enum insn_outcome outcome;
-	struct region_ref ref;
 	uint8_t code[16];
-	bool foreign = false;
 	size_t avail;
 
-	if (region_find(addr, &ref)) {
-		foreign = ref.foreign;
-		region_put(&ref);
-	}
-	if (foreign) {
-		say_foreign();
-		cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
-		return INSN_FAULT;
-	}
+	/* The last put of a mapping closes a file, so also that is inside. */
 	shim_inside++;
+	cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
+	if (ref->foreign) {
+		say_foreign();
+		outcome = INSN_FAULT;
+		goto out_put;
+	}
 	cpu->mem = &trap_mem_ops;
+	cpu->opaque = ref;
 	avail = trap_mem_code(cpu->rip, code);
 	outcome = insn_run(cpu, code, avail);
 	if (outcome == INSN_UNKNOWN) {
-		say_unknown(cpu, code, avail, addr);
-		cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
+		say_unknown(cpu, code, avail, ref->offset + (addr - ref->start));
 		outcome = INSN_FAULT;
 	}
+out_put:
+	region_put(ref);
 	shim_inside--;
 	return outcome;
 }
@@ -213,6 +209,7 @@ static void cpu_to_context(const struct insn_cpu *cpu, ucontext_t *uc)
 struct access {
 	ucontext_t *uc;
 	uint64_t addr;
+	struct region_ref ref;
 	enum insn_outcome outcome;
 	struct insn_fault fault;
 };
@@ -223,7 +220,7 @@ static void access_in_context(void *arg)
 	struct insn_cpu cpu;
 
 	cpu_from_context(&cpu, a->uc);
-	a->outcome = access_run(&cpu, a->addr);
+	a->outcome = access_run(&cpu, a->addr, &a->ref);
 	/* Also after a fault: a repeated instruction came some way. */
 	cpu_to_context(&cpu, a->uc);
 	a->fault = cpu.fault;
@@ -290,22 +287,41 @@ static void deliver(const struct insn_fault *fault, ucontext_t *uc, int client_e
 }
 
 /*
- * Another thread may have replaced device memory by something accessible between
- * the fault and our look.  Then trying again works; if it doesn't, it faults with
- * what the kernel has to say about it.  Once per place.
+ * Another thread may be replacing device memory by something accessible: it was
+ * forgotten already, and the real mmap() is on its way or done.  For a processor
+ * that is one step.  Then trying again works, after a while; if it never does, the
+ * kernel's own fault is the client's.
  */
-static SHIM_TLS uint64_t tried_rip, tried_addr;
+#define TRIES_YIELD 10
+#define TRIES 110
+
+static SHIM_TLS struct {
+	uint64_t rip;
+	uint64_t addr;
+	uint64_t changes;
+	unsigned int count;
+} tried;
 
 static bool try_again(const ucontext_t *uc, uint64_t addr)
 {
 	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	uint64_t changes = region_changes();
+	struct timespec nap = {.tv_nsec = 100000};
 
-	if (!region_was(addr) || (tried_rip == rip && tried_addr == addr)) {
-		tried_rip = 0;
+	if (!region_was(addr))
 		return false;
+	if (tried.rip != rip || tried.addr != addr || tried.changes != changes) {
+		tried.rip = rip;
+		tried.addr = addr;
+		tried.changes = changes;
+		tried.count = 0;
 	}
-	tried_rip = rip;
-	tried_addr = addr;
+	if (tried.count++ >= TRIES)
+		return false;
+	if (tried.count < TRIES_YIELD)
+		shim_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	else
+		shim_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
 	return true;
 }
 
@@ -344,6 +360,7 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 {
 	uint64_t sp = (uintptr_t)(frame + 1) + RED_ZONE;
 	int saved = errno;
+	struct region_ref ref;
 	struct resume r = {0};
 	void *moved;
 	struct insn_cpu cpu;
@@ -363,7 +380,8 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	cpu.ymm_high = ymm_high;
 	cpu.xstate_bv = NULL;
 	cpu.early = true;
-	if (access_run(&cpu, r.addr) == INSN_FAULT) {
+	/* If the range has gone by now, the instruction faults again and the kernel knows. */
+	if (region_find(r.addr, &ref) && access_run(&cpu, r.addr, &ref) == INSN_FAULT) {
 		resume_fault = cpu.fault;
 		resume_fault_rip = cpu.rip;
 	}
@@ -409,21 +427,24 @@ static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
 static bool trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_errno)
 {
 	struct access a = {.uc = uc, .addr = (uint64_t)(uintptr_t)info->si_addr};
-	struct region_ref ref;
 
 	if (sig != SIGSEGV || info->si_code <= 0 || info->si_code == SI_KERNEL)
 		return false;
-	if (!region_find(a.addr, &ref))
+	if (!region_find(a.addr, &a.ref))
 		return try_again(uc, a.addr);
-	region_put(&ref);
-	if (under_valgrind)
+	if (under_valgrind) {
+		region_put(&a.ref);
 		return resume_outside(uc, a.addr, client_errno);
+	}
 	access_somewhere(&a);
 	errno = client_errno;
-	if (a.outcome == INSN_FAULT) {
-		tried_rip = 0;
-		deliver(&a.fault, uc, client_errno);
-	}
+	if (a.outcome != INSN_FAULT)
+		return true;
+	/* Its other side may be in a range that is being replaced. */
+	if (a.fault.sig == SIGSEGV && a.fault.addr != a.addr &&
+	    !trap_overlaps((void *)(uintptr_t)a.fault.addr, 1) && try_again(uc, a.fault.addr))
+		return true;
+	deliver(&a.fault, uc, client_errno);
 	return true;
 }
 

@@ -87,14 +87,37 @@ static int bus_error(struct insn_cpu *cpu, uint64_t addr)
 	return -1;
 }
 
+/*
+ * The range that the fault was in is held for as long as the instruction takes
+ * (cpu->opaque), whatever other threads unmap meanwhile; another one is looked up.
+ */
+static bool range_get(struct insn_cpu *cpu, uint64_t addr, struct region_ref *ref)
+{
+	const struct region_ref *held = cpu->opaque;
+
+	if (held && addr >= held->start && addr < held->end) {
+		*ref = *held;
+		return true;
+	}
+	return region_find(addr, ref);
+}
+
+static void range_put(struct insn_cpu *cpu, const struct region_ref *ref)
+{
+	const struct region_ref *held = cpu->opaque;
+
+	if (!held || held->region != ref->region)
+		region_put(ref);
+}
+
 static int probe_piece(struct insn_cpu *cpu, uint64_t addr, unsigned int size, bool write)
 {
 	struct region_ref ref;
 	uint64_t scratch;
 	void *p = (void *)(uintptr_t)addr;
 
-	if (region_find(addr, &ref)) {
-		region_put(&ref);
+	if (range_get(cpu, addr, &ref)) {
+		range_put(cpu, &ref);
 		/* As on this architecture: what can be written can be read. */
 		if (write ? !(ref.prot & PROT_WRITE) : !(ref.prot & (PROT_READ | PROT_WRITE)))
 			return page_fault(cpu, addr, write);
@@ -123,14 +146,14 @@ static int load_piece(struct insn_cpu *cpu, uint64_t addr, void *buf, unsigned i
 	uint64_t value = 0;
 	int rc;
 
-	if (!region_find(addr, &ref)) {
+	if (!range_get(cpu, addr, &ref)) {
 		if (!shim_user_load(buf, (const void *)(uintptr_t)addr, size))
 			return 0;
 		cpu->fault = user_fault;
 		return -1;
 	}
-	rc = uiommu_mapping_read(ref.mapping, ref.offset, &value, size);
-	region_put(&ref);
+	rc = uiommu_mapping_read(ref.mapping, ref.offset + (addr - ref.start), &value, size);
+	range_put(cpu, &ref);
 	__atomic_fetch_add(&trap_mem_accesses, 1, __ATOMIC_RELAXED);
 	if (rc)
 		return bus_error(cpu, addr);
@@ -144,15 +167,15 @@ static int store_piece(struct insn_cpu *cpu, uint64_t addr, const void *buf, uns
 	uint64_t value = 0;
 	int rc;
 
-	if (!region_find(addr, &ref)) {
+	if (!range_get(cpu, addr, &ref)) {
 		if (!shim_user_store((void *)(uintptr_t)addr, buf, size))
 			return 0;
 		cpu->fault = user_fault;
 		return -1;
 	}
 	memcpy(&value, buf, size);
-	rc = uiommu_mapping_write(ref.mapping, ref.offset, value, size);
-	region_put(&ref);
+	rc = uiommu_mapping_write(ref.mapping, ref.offset + (addr - ref.start), value, size);
+	range_put(cpu, &ref);
 	__atomic_fetch_add(&trap_mem_accesses, 1, __ATOMIC_RELAXED);
 	return rc ? bus_error(cpu, addr) : 0;
 }

@@ -56,11 +56,13 @@ struct region {
  *  chunks	atomic pointers, set once under region_lock
  *  used	atomic: regions ever taken, grows under region_lock
  *  low, high	atomic: no region was ever outside
+ *  changes	atomic: counts what was done under the lock
  */
 static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct region *chunks[CHUNKS];
 static uint64_t used;
 static uint64_t low = ~0ull, high;
+static uint64_t changes;
 
 static struct region *region_at(uint64_t n)
 {
@@ -71,6 +73,7 @@ static void lock_regions(sigset_t *mask)
 {
 	signals_block(mask);
 	pthread_mutex_lock(&region_lock);
+	ui_fetch_add(&changes, 1);
 }
 
 static void unlock_regions(const sigset_t *mask)
@@ -129,7 +132,9 @@ bool region_find(uint64_t addr, struct region_ref *ref)
 		}
 		ref->region = r;
 		ref->mapping = r->mapping;
-		ref->offset = r->offset + (addr - ui_load_relaxed(&r->start));
+		ref->start = ui_load_relaxed(&r->start);
+		ref->end = ui_load_relaxed(&r->end);
+		ref->offset = r->offset;
 		ref->prot = ui_load_relaxed(&r->prot);
 		ref->foreign = ui_load_relaxed(&r->foreign);
 		return true;
@@ -140,6 +145,11 @@ bool region_find(uint64_t addr, struct region_ref *ref)
 void region_put(const struct region_ref *ref)
 {
 	put(ref->region);
+}
+
+uint64_t region_changes(void)
+{
+	return ui_load_acquire(&changes);
 }
 
 bool region_was(uint64_t addr)
@@ -249,7 +259,7 @@ static bool overlaps(const struct region *r, uint64_t start, uint64_t end)
  * region stays: its addresses then fault as ours in memory that the client took
  * away, which it can't do without a bug of its own.
  */
-static int forget(uint64_t start, uint64_t end)
+static int forget_but(uint64_t start, uint64_t end, const struct region *keep)
 {
 	struct retired retired = {.count = 0};
 	int found = 0;
@@ -262,7 +272,7 @@ static int forget(uint64_t start, uint64_t end)
 		for (uint64_t i = 0, n = used; i < n; i++) {
 			struct region *r = region_at(i);
 
-			if (!overlaps(r, start, end))
+			if (r == keep || !overlaps(r, start, end))
 				continue;
 			if (retired.count == 32) {
 				again = true;
@@ -279,6 +289,11 @@ static int forget(uint64_t start, uint64_t end)
 		regions_retired(&retired);
 	} while (again);
 	return found;
+}
+
+static int forget(uint64_t start, uint64_t end)
+{
+	return forget_but(start, end, NULL);
 }
 
 /* ---- what the wrappers call ---- */
@@ -299,7 +314,8 @@ bool trap_overlaps(const void *addr, size_t len)
 	return false;
 }
 
-static int add(struct uiommu_mapping *m, uint64_t start, size_t len, uint64_t offset, int prot)
+static struct region *add(struct uiommu_mapping *m, uint64_t start, size_t len, uint64_t offset,
+			  int prot)
 {
 	struct region *r;
 	sigset_t mask;
@@ -307,24 +323,53 @@ static int add(struct uiommu_mapping *m, uint64_t start, size_t len, uint64_t of
 	lock_regions(&mask);
 	r = region_add_locked(m, start, start + len, offset, prot, false);
 	unlock_regions(&mask);
-	return r ? 0 : -ENOMEM;
+	return r;
+}
+
+/* It was never mapped; the reference on the mapping stays the caller's. */
+static void cancel(struct region *r)
+{
+	struct retired retired = {.count = 0};
+	sigset_t mask;
+
+	uiommu_mapping_get(r->mapping);
+	lock_regions(&mask);
+	region_retire_locked(r, &retired);
+	unlock_regions(&mask);
+	regions_retired(&retired);
 }
 
 int trap_map(struct uiommu_mapping *m, void *addr_hint, size_t len, int prot, int flags, void **out)
 {
 	int map_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 			(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT));
+	bool over = (flags & MAP_FIXED) && !(flags & MAP_FIXED_NOREPLACE);
+	struct region *r = NULL;
 	long rc;
 
 	len = (len + PAGE - 1) & ~(PAGE - 1);
 	if (!len)
 		return -EINVAL;
+	/* Who uses what is being replaced finds the one or the other, never nothing. */
+	if (over) {
+		r = add(m, (uintptr_t)addr_hint, len, 0, prot);
+		if (!r)
+			return -ENOMEM;
+	}
 	rc = shim_syscall(SYS_mmap, (long)addr_hint, (long)len, PROT_NONE, map_flags, -1, 0);
-	if (rc < 0 && rc >= -4095)
+	if (rc < 0 && rc >= -4095) {
+		if (r)
+			cancel(r);
 		return (int)rc;
-	/* Whatever was trapped there is gone by now. */
-	forget((uint64_t)rc, (uint64_t)rc + len);
-	if (add(m, (uint64_t)rc, len, 0, prot)) {
+	}
+	if (!over) {
+		/* Left over from a munmap() past our name. */
+		forget((uint64_t)rc, (uint64_t)rc + len);
+		r = add(m, (uint64_t)rc, len, 0, prot);
+	} else {
+		forget_but((uint64_t)rc, (uint64_t)rc + len, r);
+	}
+	if (!r) {
 		shim_syscall(SYS_munmap, rc, (long)len, 0, 0, 0, 0);
 		return -ENOMEM;
 	}
@@ -348,7 +393,7 @@ static bool whole(uint64_t start, uint64_t end, struct region_ref *ref)
 {
 	if (!region_find(start, ref))
 		return false;
-	if (end <= ui_load_relaxed(&ref->region->end))
+	if (end <= ref->end)
 		return true;
 	region_put(ref);
 	return false;
@@ -382,7 +427,7 @@ int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_
 	forget((uint64_t)rc, (uint64_t)rc + new_len);
 	if (!ref.foreign)
 		uiommu_mapping_get(ref.mapping);
-	if (add(ref.mapping, (uint64_t)rc, new_len, ref.offset, ref.prot)) {
+	if (!add(ref.mapping, (uint64_t)rc, new_len, ref.offset + (start - ref.start), ref.prot)) {
 		/* Inaccessible from now on; the call itself can't be undone. */
 		if (!ref.foreign)
 			uiommu_mapping_put(ref.mapping);

@@ -14,12 +14,15 @@ struct region;
 /*
  * What was found, on the finder's stack; region keeps the mapping alive until
  * region_put().
- *  offset	of the address asked for, in the mapping
+ *  start, end	all of it
+ *  offset	of start, in the mapping
  *  foreign	belongs to the parent of this process: not to be called
  */
 struct region_ref {
 	struct region *region;
 	struct uiommu_mapping *mapping;
+	uint64_t start;
+	uint64_t end;
 	uint64_t offset;
 	int prot;
 	bool foreign;
@@ -30,5 +33,7 @@ bool region_find(uint64_t addr, struct region_ref *ref);
 void region_put(const struct region_ref *ref);
 /* Was it trapped a while ago?  May say yes for an address that never was ours again. */
 bool region_was(uint64_t addr);
+/* Differs from before if a range was added or forgotten since. */
+uint64_t region_changes(void);
 
 #endif /* SHIM_TRAP_REGION_H */
