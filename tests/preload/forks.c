@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Children of every kind: none of them may touch the parent's engine. */
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -184,6 +185,36 @@ static void test_child_keeps_open(void)
 	CHECK(!bind_to(device, iommufd, NULL));
 }
 
+/* Whoever holds a descriptor sees a hang-up when the process with the engine dies. */
+static void test_parent_dies(void)
+{
+	int pipes[2];
+	pid_t pid;
+	char c = 0;
+
+	CHECK(!pipe(pipes));
+	pid = fork();
+	if (!pid) {
+		struct pollfd pfd = {.fd = open_node("/dev/iommu")};
+
+		pid = fork();
+		if (!pid) {
+			/* No call into the shim since the fork. */
+			c = 'f';
+			if (write(pipes[1], &c, 1) == 1 && poll(&pfd, 1, 10000) == 1 &&
+			    (pfd.revents & POLLHUP))
+				c = 'h';
+			_exit(write(pipes[1], &c, 1) != 1);
+		}
+		pause();
+	}
+	CHECK(read(pipes[0], &c, 1) == 1);
+	CHECK(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid);
+	CHECK(read(pipes[0], &c, 1) == 1 && c == 'h');
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* ---- forking while other threads are inside ---- */
 
 static volatile bool stop;
@@ -243,6 +274,7 @@ int main(int argc, char **argv)
 	test_vfork();
 	test_spawn();
 	test_child_keeps_open();
+	test_parent_dies();
 	test_fork_with_threads();
 	CHECK(works(iommufd));
 	return 0;

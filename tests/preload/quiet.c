@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The shim leaves no trace: not in errno, not in masks, not on stdout; and no deadlock. */
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ static void test_errno_and_mask(void)
 	CHECK(!munmap(bar, 4096) && errno == 77);
 	CHECK(!stat(CDEV, &st) && !access("/dev/iommu", R_OK) && !fstat(device, &st));
 	CHECK(readlink(SYS_DEVICE, buf, sizeof(buf)) > 0 && errno == 77);
+	CHECK(!lstat(SYS_DEVICE "/vendor", &st) && errno == 77);
 	CHECK(!close(copy) && !close(device) && !close(iommufd) && errno == 77);
 	check_mask(&mask);
 	/* An error says what it is, and leaves the mask alone, too. */
@@ -100,6 +102,8 @@ static void test_handler_closes(void)
 	}
 	timer = (struct itimerval){0};
 	CHECK(!setitimer(ITIMER_REAL, &timer, NULL));
+	if (handler_fd >= 0)
+		close(handler_fd);
 	close(fd);
 }
 
@@ -169,11 +173,26 @@ static void test_no_stdout(void)
 	close(out);
 }
 
+static unsigned int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 int main(void)
 {
+	unsigned int before = open_descriptors();
+
 	test_errno_and_mask();
 	test_handler_closes();
 	test_close_under_use();
 	test_no_stdout();
+	/* That was also the call that notices what another thread held while it was closed. */
+	CHECK(open_descriptors() == before);
 	return 0;
 }
