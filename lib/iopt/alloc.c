@@ -126,6 +126,8 @@ void iopt_alloc_done(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_
 		.alignment = iopt_alloc_alignment(uaddr, length),
 		.pos = iova + length,
 	};
+	if (iopt->hint_top < iova + length)
+		iopt->hint_top = iova + length;
 }
 
 void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur)
@@ -135,6 +137,9 @@ void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur)
 	bool known = false;
 
 	iopt_tree_area(cur, &area);
+	if (iopt->hint_top <= area.start)
+		return;
+	iopt->hint_top = area.start;
 	for (unsigned int i = 0; i < IOPT_HINTS; i++) {
 		if (iopt->hints[i].pos <= area.start)
 			continue;
@@ -148,4 +153,5 @@ void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur)
 void iopt_alloc_forget(struct iopt *iopt)
 {
 	memset(iopt->hints, 0, sizeof(iopt->hints));
+	iopt->hint_top = 0;
 }

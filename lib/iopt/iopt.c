@@ -112,8 +112,6 @@ static void iopt_mm_put_unused(struct iopt *iopt)
 static int iopt_check_iova(struct iopt *iopt, uint64_t iova, uint64_t length)
 {
 	const struct iopt_reserved *res;
-	struct iopt_cursor cur;
-	struct iopt_area area;
 	uint64_t last;
 
 	if (iova & (iopt->alignment - 1))
@@ -121,15 +119,7 @@ static int iopt_check_iova(struct iopt *iopt, uint64_t iova, uint64_t length)
 	if (__builtin_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
 	res = iopt_reserved_from(iopt, iova);
-	if (res && res->start <= last)
-		return -EINVAL;
-	iopt_tree_seek(&iopt->tree, iova, &cur);
-	if (!iopt_tree_end(&cur)) {
-		iopt_tree_area(&cur, &area);
-		if (area.start <= last)
-			return -EEXIST;
-	}
-	return 0;
+	return res && res->start <= last ? -EINVAL : 0;
 }
 
 /* Whatever is wrong with the memory, a map says -EFAULT. */
@@ -144,6 +134,7 @@ static int iopt_map_locked(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uad
 			   uint32_t perm, uint32_t flags, uint64_t *iova)
 {
 	struct iopt_area area = {.uaddr = uaddr};
+	struct iopt_cursor cur;
 	struct iopt_mm *entry;
 	int rc;
 
@@ -157,6 +148,9 @@ static int iopt_map_locked(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uad
 	}
 	if (rc)
 		return rc;
+	area.last = area.start + length - 1;
+	if (!iopt_tree_vacant(&iopt->tree, area.start, area.last, &cur))
+		return -EEXIST;
 	if (uaddr % IOPT_PAGE & (iopt->alignment - 1))
 		return -EINVAL;
 	if (iopt->nr_domains) {
@@ -168,9 +162,8 @@ static int iopt_map_locked(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uad
 	entry = iopt_mm_add(iopt, mm);
 	if (!entry)
 		return -ENOMEM;
-	area.last = area.start + length - 1;
 	area.mm_perm = (uint64_t)mm | perm;
-	rc = iopt_tree_insert(&iopt->tree, &area);
+	rc = iopt_tree_insert(&iopt->tree, &cur, &area);
 	if (rc) {
 		iopt_mm_put_unused(iopt);
 		return rc;
@@ -211,6 +204,7 @@ static int iopt_unmap_locked(struct iopt *iopt, uint64_t start, uint64_t last, u
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
+	bool unused = false;
 	uint64_t count = 0;
 	int rc = -ENOENT;
 
@@ -225,7 +219,7 @@ static int iopt_unmap_locked(struct iopt *iopt, uint64_t start, uint64_t last, u
 			rc = -ENOENT; /* earlier ones stay unmapped */
 			break;
 		}
-		iopt_mm_find(iopt, iopt_area_mm(&area))->areas--;
+		unused |= !--iopt_mm_find(iopt, iopt_area_mm(&area))->areas;
 		iopt_alloc_freed(iopt, &cur);
 		iopt_tree_remove(&iopt->tree, &cur);
 		count++;
@@ -237,7 +231,8 @@ static int iopt_unmap_locked(struct iopt *iopt, uint64_t start, uint64_t last, u
 	}
 	if (count) {
 		iopt_tree_quiesce(&iopt->tree);
-		iopt_mm_put_unused(iopt);
+		if (unused)
+			iopt_mm_put_unused(iopt);
 		ui_fetch_sub(&iopt->ctx->counts.areas, count);
 	}
 	return rc;

@@ -2,16 +2,16 @@
 /*
  * iopt/node.h - the nodes of the tree, and how a reader reads them
  *
- * A leaf has 16 slots for areas and one word, its order, that says how many of
+ * A leaf has 15 slots for areas and one word, its order, that says how many of
  * them count and in which sequence: four bits per position, the number of
- * positions in the top four (so at most 15).  To insert, the writer fills a slot
+ * positions in the top four.  To insert, the writer fills a slot
  * that no order names and stores the new order; to remove, it stores one
  * without the slot.  A reader takes the order once and sees one state of the leaf,
  * whatever happens meanwhile.  A slot that was taken out may still be looked at by
  * the order that a reader took before, so it is not filled again until readers were
  * waited for: after removing, the writer does that before it inserts.
  *
- * An inner node has up to 63 children in order of IOVA.  Its keys never change:
+ * An inner node has up to 64 children in order of IOVA.  Its keys never change:
  * child i holds the areas that start at or after key i and before the next valid
  * key; the first valid child also holds what is below its key.  Two things change
  * in place, each in one store: the pointer to a child (another node with the
@@ -26,15 +26,21 @@
 
 #include "iopt/tree.h"
 
-#define IOPT_SLOTS 16
 #define IOPT_LEAF_MAX 15
 #ifndef IOPT_INNER_MAX /* a test makes it small, for high trees */
-#define IOPT_INNER_MAX 63
+#define IOPT_INNER_MAX 64
 #endif
+/* Keys on one cache line. */
+#define IOPT_BLOCK 8
+#define IOPT_LINE 64
 
-/* How every node begins; what is retired is linked here. */
+/*
+ * What every node has somewhere: a link for when it is retired, and where its
+ * memory begins, for nodes start on a cache line.
+ */
 struct iopt_node {
 	struct iopt_node *next;
+	void *memory;
 };
 
 struct iopt_entry {
@@ -47,25 +53,31 @@ struct iopt_entry {
  *  order		written with release, read by readers
  *  start	atomic: a search may look at a slot that doesn't count, and ignores it
  *  entry	of a slot: written while no order names it
+ *  taken	writer; the slots that the order names
  */
 struct iopt_leaf {
-	struct iopt_node node;
 	uint64_t order;
-	uint64_t start[IOPT_SLOTS];
-	struct iopt_entry entry[IOPT_SLOTS];
+	uint64_t start[IOPT_LEAF_MAX];
+	struct iopt_entry entry[IOPT_LEAF_MAX];
+	uint64_t taken;
+	struct iopt_node node;
 };
 
 /*
- *  nr, key		immutable once published
  *  valid, child	written with release, read by readers
+ *  pivot		immutable once published; the first keys of blocks 1 to 7
+ *  key			immutable once published; UINT64_MAX where there is no child
  */
 struct iopt_inner {
-	struct iopt_node node;
 	uint64_t valid;
-	uint64_t nr;
-	uint64_t key[IOPT_INNER_MAX];
+	uint64_t pivot[IOPT_BLOCK - 1];
+	uint64_t key[IOPT_BLOCK * IOPT_BLOCK];
 	uint64_t child[IOPT_INNER_MAX];
+	struct iopt_node node;
 };
+
+_Static_assert(sizeof(struct iopt_leaf) == 8 * IOPT_LINE, "a leaf fills its cache lines");
+_Static_assert(IOPT_INNER_MAX <= IOPT_BLOCK * IOPT_BLOCK, "keys have room");
 
 static inline bool iopt_ptr_is_leaf(uint64_t ptr)
 {
@@ -119,22 +131,26 @@ static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t
 	return lo;
 }
 
-/* The child that has iova in its range. */
+/*
+ * The child that has iova in its range: which block, then which key of it, each
+ * by counting on one line rather than by halving over many.
+ */
 static inline unsigned int iopt_inner_find(const struct iopt_inner *inner, uint64_t valid,
 					   uint64_t iova)
 {
-	unsigned int nr = (unsigned int)inner->nr;
-	unsigned int base = 0;
+	const uint64_t *block;
+	unsigned int at = 0, in = 0;
 	uint64_t left;
 
-	/* The last key at or before iova, or the first. */
-	while (nr > 1) {
-		unsigned int half = nr / 2;
-
-		base += inner->key[base + half] <= iova ? half : 0;
-		nr -= half;
-	}
-	left = valid & ((2ull << base) - 1);
+	for (unsigned int i = 0; i < IOPT_BLOCK - 1; i++)
+		at += inner->pivot[i] <= iova;
+	at *= IOPT_BLOCK;
+	block = &inner->key[at];
+	/* The first is a pivot, or the first of all, which counts anyhow. */
+	for (unsigned int i = 1; i < IOPT_BLOCK; i++)
+		in += block[i] <= iova;
+	/* For the last IOVA this may be past the keys: then the last child it is. */
+	left = valid & ((2ull << (at + in)) - 1);
 	return left ? 63 - (unsigned int)__builtin_clzll(left) :
 		      (unsigned int)__builtin_ctzll(valid);
 }

@@ -67,6 +67,7 @@ struct iopt {
 	size_t max_mms;
 
 	struct iopt_hint hints[IOPT_HINTS];
+	uint64_t hint_top; /* no hint is above */
 };
 
 /* Room for one more in an array that only grows; the array's address is *array. */

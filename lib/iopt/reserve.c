@@ -39,16 +39,11 @@ const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t
 int iopt_reserve_locked(struct iopt *iopt, uint64_t start, uint64_t last, const void *owner)
 {
 	struct iopt_cursor cur;
-	struct iopt_area area;
 	size_t at = 0;
 	int rc;
 
-	iopt_tree_seek(&iopt->tree, start, &cur);
-	if (!iopt_tree_end(&cur)) {
-		iopt_tree_area(&cur, &area);
-		if (area.start <= last)
-			return -EADDRINUSE;
-	}
+	if (!iopt_tree_vacant(&iopt->tree, start, last, &cur))
+		return -EADDRINUSE;
 	rc = iopt_array_grow(&iopt->reserved, sizeof(*iopt->reserved), iopt->nr_reserved,
 			     &iopt->max_reserved);
 	if (rc)

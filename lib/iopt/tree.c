@@ -39,21 +39,39 @@ struct iopt_children {
 
 /* ---- nodes ---- */
 
+/* Zeroed, on a cache line; *memory is for iopt_node.memory. */
+static void *iopt_node_alloc(size_t size, void **memory)
+{
+	*memory = ui_zalloc(size + IOPT_LINE - 16);
+	if (!*memory)
+		return NULL;
+	return (void *)(((uintptr_t)*memory + IOPT_LINE - 1) & ~(uintptr_t)(IOPT_LINE - 1));
+}
+
 static struct iopt_leaf *iopt_leaf_alloc(void)
 {
-	return ui_zalloc(sizeof(struct iopt_leaf));
+	void *memory;
+	struct iopt_leaf *leaf = iopt_node_alloc(sizeof(*leaf), &memory);
+
+	if (leaf)
+		leaf->node.memory = memory;
+	return leaf;
 }
 
 static struct iopt_inner *iopt_inner_alloc(const uint64_t *key, const uint64_t *child,
 					   unsigned int nr)
 {
-	struct iopt_inner *inner = ui_zalloc(sizeof(*inner));
+	void *memory;
+	struct iopt_inner *inner = iopt_node_alloc(sizeof(*inner), &memory);
 
 	if (!inner)
 		return NULL;
-	inner->nr = nr;
+	inner->node.memory = memory;
 	inner->valid = ~0ull >> (64 - nr);
+	memset(inner->key, 0xff, sizeof(inner->key));
 	memcpy(inner->key, key, nr * sizeof(*key));
+	for (unsigned int i = 1; i < IOPT_BLOCK; i++)
+		inner->pivot[i - 1] = inner->key[i * IOPT_BLOCK];
 	memcpy(inner->child, child, nr * sizeof(*child));
 	return inner;
 }
@@ -105,23 +123,13 @@ static uint64_t iopt_order_remove(uint64_t order, unsigned int pos)
 	return body | (nr - 1) << 60;
 }
 
-/* A slot that is free, in a leaf that isn't full. */
-static unsigned int iopt_leaf_slot(const struct iopt_leaf *leaf)
-{
-	uint64_t order = leaf->order;
-	uint32_t taken = 0;
-
-	for (unsigned int pos = iopt_order_nr(order); pos; pos--, order >>= 4)
-		taken |= 1u << (order & 15);
-	return (unsigned int)__builtin_ctz(~taken);
-}
-
 static void iopt_leaf_fill(struct iopt_leaf *leaf, unsigned int slot, const struct iopt_area *area)
 {
 	ui_store_relaxed(&leaf->start[slot], area->start);
 	leaf->entry[slot].last = area->last;
 	leaf->entry[slot].uaddr = area->uaddr;
 	leaf->entry[slot].mm_perm = area->mm_perm;
+	leaf->taken |= 1u << slot;
 }
 
 static void iopt_leaf_area(const struct iopt_leaf *leaf, unsigned int pos, struct iopt_area *area)
@@ -173,15 +181,13 @@ static void iopt_free_subtree(uint64_t ptr, unsigned int depth)
 
 	assert(depth <= IOPT_DEPTH_MAX);
 	if (iopt_ptr_is_leaf(ptr)) {
-		ui_free(iopt_ptr_leaf(ptr));
+		ui_free(iopt_ptr_leaf(ptr)->node.memory);
 		return;
 	}
 	inner = iopt_ptr_inner(ptr);
-	for (unsigned int i = 0; i < inner->nr; i++) {
-		if (inner->valid >> i & 1)
-			iopt_free_subtree(inner->child[i], depth + 1);
-	}
-	ui_free(inner);
+	for (uint64_t left = inner->valid; left; left &= left - 1)
+		iopt_free_subtree(inner->child[__builtin_ctzll(left)], depth + 1);
+	ui_free(inner->node.memory);
 }
 
 static void iopt_free_retired(struct iopt_tree *tree)
@@ -190,7 +196,7 @@ static void iopt_free_retired(struct iopt_tree *tree)
 
 	for (node = tree->retired; node; node = next) {
 		next = node->next;
-		ui_free(node);
+		ui_free(node->memory);
 	}
 	tree->retired = NULL;
 	tree->nr_retired = 0;
@@ -222,9 +228,9 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 		ptr = ui_load_acquire(&inner->child[iopt_inner_find(inner, valid, iova)]);
 	}
 	leaf = iopt_ptr_leaf(ptr);
-	/* Keys and order are on three lines; don't fetch them one after the other. */
-	__builtin_prefetch(&leaf->start[4]);
-	__builtin_prefetch(&leaf->start[12]);
+	/* Don't wait for the keys before fetching what they lead to. */
+	for (unsigned int line = 1; line < sizeof(*leaf) / IOPT_LINE; line++)
+		__builtin_prefetch((const char *)leaf + line * IOPT_LINE);
 
 	order = ui_load_acquire(&leaf->order);
 	nr = iopt_leaf_find(leaf, order, iova);
@@ -358,9 +364,9 @@ static void iopt_gather(const struct iopt_inner *inner, struct iopt_children *li
 	unsigned int was = *idx;
 
 	list->nr = 0;
-	for (unsigned int i = 0; i < inner->nr; i++) {
-		if (!(inner->valid >> i & 1))
-			continue;
+	for (uint64_t left = inner->valid; left; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(left);
+
 		if (i == was)
 			*idx = list->nr;
 		list->key[list->nr] = inner->key[i];
@@ -454,7 +460,8 @@ static int iopt_split_up(struct iopt_tree *tree, struct iopt_cursor *cur, uint64
 
 out_free:
 	while (nr_made--)
-		ui_free(made[nr_made]);
+		if (made[nr_made])
+			ui_free(made[nr_made]->node.memory);
 	return -ENOMEM;
 }
 
@@ -496,40 +503,57 @@ static int iopt_insert_split(struct iopt_tree *tree, struct iopt_cursor *cur,
 		iopt_retire(tree, &old->node);
 out:
 	if (rc) {
-		ui_free(left);
-		ui_free(right);
+		ui_free(left->node.memory);
+		if (right)
+			ui_free(right->node.memory);
 	}
 	return rc;
 }
 
-int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area)
+bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
+		      struct iopt_cursor *cur)
 {
-	struct iopt_cursor cur;
+	struct iopt_cursor next;
+	uint64_t order;
+
+	iopt_find(tree, start, cur);
+	order = cur->leaf->order;
+	if (cur->pos > 0 && cur->leaf->entry[iopt_order_slot(order, cur->pos - 1)].last >= start)
+		return false;
+	if (cur->pos < iopt_order_nr(order))
+		return cur->leaf->start[iopt_order_slot(order, cur->pos)] > last;
+	next = *cur;
+	iopt_next_leaf(&next);
+	return !next.leaf || next.leaf->start[iopt_order_slot(next.leaf->order, 0)] > last;
+}
+
+int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const struct iopt_area *area)
+{
+	struct iopt_leaf *leaf;
 	unsigned int slot;
 	bool moved;
 	int rc;
 
-	iopt_find(tree, area->start, &cur);
-	tree->ascending = cur.pos == iopt_order_nr(cur.leaf->order) ? tree->ascending + 1 : 0;
+	tree->ascending = cur->pos == iopt_order_nr(cur->leaf->order) ? tree->ascending + 1 : 0;
 	if (tree->ascending) {
-		rc = iopt_raise_key(tree, &cur, area->last, &moved);
+		rc = iopt_raise_key(tree, cur, area->last, &moved);
 		if (rc)
 			return rc;
 		if (moved)
-			iopt_find(tree, area->start, &cur);
+			iopt_find(tree, area->start, cur);
 	}
 
-	if (iopt_order_nr(cur.leaf->order) == IOPT_LEAF_MAX) {
-		rc = iopt_insert_split(tree, &cur, area);
+	leaf = cur->leaf;
+	if (iopt_order_nr(leaf->order) == IOPT_LEAF_MAX) {
+		rc = iopt_insert_split(tree, cur, area);
 		if (rc)
 			return rc;
-		goto out;
+	} else {
+		slot = (unsigned int)__builtin_ctzll(~leaf->taken);
+		iopt_leaf_fill(leaf, slot, area);
+		/* The slot is filled before the order names it; see iopt_tree_lookup(). */
+		ui_store_release(&leaf->order, iopt_order_insert(leaf->order, cur->pos, slot));
 	}
-	slot = iopt_leaf_slot(cur.leaf);
-	iopt_leaf_fill(cur.leaf, slot, area);
-	/* The slot is filled before the order names it; pairs with iopt_tree_lookup(). */
-	ui_store_release(&cur.leaf->order, iopt_order_insert(cur.leaf->order, cur.pos, slot));
-out:
 	if (tree->nr_retired >= IOPT_RETIRED_MAX)
 		iopt_tree_quiesce(tree);
 	return 0;
@@ -598,9 +622,11 @@ static bool iopt_join(struct iopt_tree *tree, struct iopt_inner *inner, int left
 void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur)
 {
 	struct iopt_leaf *leaf = cur->leaf;
+	unsigned int slot = iopt_order_slot(leaf->order, cur->pos);
 	unsigned int nr = iopt_order_nr(leaf->order) - 1;
 
 	ui_store_release(&leaf->order, iopt_order_remove(leaf->order, cur->pos));
+	leaf->taken &= ~(1ull << slot);
 	tree->ascending = 0;
 
 	if (!cur->depth)

@@ -70,8 +70,14 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 
 /* ---- the writer only ---- */
 
-/* -ENOMEM: nothing changed. */
-int iopt_tree_insert(struct iopt_tree *tree, const struct iopt_area *area);
+/* Is no area in [start, last]?  Then the cursor is where one would go. */
+bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
+		      struct iopt_cursor *cur);
+/*
+ * The cursor is what iopt_tree_vacant() found for the area, and becomes invalid.
+ * -ENOMEM: nothing changed that can be seen.
+ */
+int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const struct iopt_area *area);
 /*
  * The cursor is at an area and becomes invalid.  Can't fail.  Before the next insert
  * comes iopt_tree_quiesce(), once for any number of removals.
