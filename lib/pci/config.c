@@ -331,6 +331,8 @@ int pci_config_read(struct uiommu_pci_device *pdev, uint64_t offset, void *buf, 
 {
 	if (offset > PCI_CFG_SIZE || length > PCI_CFG_SIZE - offset)
 		return -EFAULT;
+	if (!length)
+		return 0;
 	ui_mutex_lock(&pdev->config_lock);
 	memcpy(buf, pdev->config + offset, length);
 	ui_mutex_unlock(&pdev->config_lock);

@@ -350,6 +350,10 @@ static void test_across_pages(void **state)
 	start(7 * PAGE, RUN);
 	assert_memory_equal(b.memory + 7 * PAGE, b.memory + 5 * PAGE + 0x800, PAGE);
 	assert_int_equal(b.faults, 1);
+	/* Requests are of pages, also when the first byte that failed is inside one. */
+	start(9 * PAGE + 0x123, RUN);
+	assert_int_equal(b.fault.addr, 9 * PAGE);
+	answer(b.group, UIOMMU_PAGE_RESP_INVALID);
 	bench_close();
 }
 

@@ -65,7 +65,7 @@ static void test_option_errors(void **state)
 		{"size=-1", "not \"-1\""},
 		{"size=12Q", "not \"12Q\""},
 		{"size=99999999999999999999", "from 16"},
-		{"size=17179869184G", "from 16"}, /* 2^34 * 2^30 wraps to 0 */
+		{"size=18014398509481985K", "from 16"}, /* 2^54 + 1 K wraps to 1 K */
 		{"fast=yes", "\"on\" or \"off\""},
 		{"fast", "needs a value"},
 		{"slow=on", "its options are size, fast, label"},

@@ -150,7 +150,7 @@ static void test_merged(void **state)
 					      "/sys/devices", "/sys/class"};
 	struct stat ours, theirs;
 	struct dirent *entry;
-	char path[512];
+	char path[512], texts[2][256];
 	struct place p;
 	unsigned int i;
 	DIR *d;
@@ -170,6 +170,13 @@ static void test_merged(void **state)
 			if (stat(path, &ours))
 				fail_msg("%s: %s", path, strerror(errno));
 			assert_int_equal(ours.st_ino, theirs.st_ino);
+			/* A link of the host's is the same link here. */
+			if (entry->d_type == DT_LNK) {
+				memset(texts, 0, sizeof(texts));
+				assert_true(readlink(path, texts[0], 255) > 0);
+				assert_true(readlinkat(dirfd(d), entry->d_name, texts[1], 255) > 0);
+				assert_string_equal(texts[0], texts[1]);
+			}
 		}
 		if (d)
 			closedir(d);
