@@ -72,9 +72,9 @@ static void jump_out(int sig, siginfo_t *info, void *context)
 	siglongjmp(jump, 1);
 }
 
-static void catch(int flags)
+static void catch (int flags)
 {
-	struct sigaction act = { .sa_sigaction = jump_out, .sa_flags = SA_SIGINFO | flags };
+	struct sigaction act = {.sa_sigaction = jump_out, .sa_flags = SA_SIGINFO | flags};
 
 	seen_sig = 0;
 	assert_int_equal(sigaction(SIGSEGV, &act, NULL), 0);
@@ -183,7 +183,7 @@ static void test_cut(void **arg)
 	assert_false(trap_overlaps(bar, 4096));
 	*(volatile uint8_t *)(bar + 4096 + 5) = 9;
 	assert_int_equal(dev.bytes[4096 + 5], 9);
-	catch(0);
+	catch (0);
 	EXPECT(SIGSEGV, SEGV_MAPERR, bar + 8, *(volatile uint8_t *)(bar + 8));
 	uncatch();
 	unmap(bar + 4096, 4096);
@@ -244,9 +244,8 @@ static void test_remap(void **arg)
 	assert_int_equal(trap_remap(to, 4096, 8192, 0, NULL, &out), 0);
 	assert_int_equal(trap_remap(bar, FAKE_SIZE, 2 * FAKE_SIZE, MREMAP_MAYMOVE, NULL, &out),
 			 -EFAULT);
-	assert_int_equal(trap_remap(bar, FAKE_SIZE, FAKE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, to,
-				    &out),
-			 1);
+	assert_int_equal(
+		trap_remap(bar, FAKE_SIZE, FAKE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, to, &out), 1);
 	assert_ptr_equal(out, to);
 	assert_false(trap_overlaps(bar, FAKE_SIZE));
 	*(volatile uint16_t *)(to + 4096) = 0xabcd;
@@ -265,13 +264,14 @@ static void test_protect(void **arg)
 	volatile uint32_t *bar = map_fake(PROT_READ);
 	void *p = (void *)(uintptr_t)bar;
 
-	catch(0);
+	catch (0);
 	assert_int_equal(bar[0], 0);
 	EXPECT(SIGSEGV, SEGV_ACCERR, (void *)(uintptr_t)&bar[5], bar[5] = 1);
 	assert_int_equal(seen_trapno, 14);
 	assert_int_equal(seen_err & 2, 2);
 	EXPECT(SIGSEGV, SEGV_ACCERR, (void *)(uintptr_t)&bar[5],
-	       __asm__ volatile("addl $1, %0" : "+m"(bar[5])));
+	       __asm__ volatile("addl $1, %0"
+				: "+m"(bar[5])));
 	assert_int_equal(dev.count, 1);
 	assert_int_equal(trap_protect(p, 4096, RW), 1);
 	bar[5] = 1;
@@ -292,7 +292,7 @@ static void test_io_error(void **arg)
 {
 	volatile uint32_t *bar = map_fake(RW);
 
-	catch(0);
+	catch (0);
 	dev.fail = true;
 	EXPECT(SIGBUS, BUS_ADRERR, (void *)(uintptr_t)&bar[7], (void)bar[7]);
 	EXPECT(SIGBUS, BUS_ADRERR, (void *)(uintptr_t)&bar[9], bar[9] = 1);
@@ -312,9 +312,12 @@ static void test_other_side(void **arg)
 	void *to = ro + 16;
 	unsigned long count = 4;
 
-	catch(0);
+	catch (0);
 	EXPECT(SIGSEGV, SEGV_ACCERR, ro + 16,
-	       __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(count) : : "memory"));
+	       __asm__ volatile("rep movsl"
+				: "+D"(to), "+S"(from), "+c"(count)
+				:
+				: "memory"));
 	assert_int_equal(dev.count, 0);
 	assert_int_equal(seen_err & 2, 2);
 	uncatch();
@@ -336,7 +339,7 @@ static void test_rep_part(void **arg)
 	uint8_t *mem = mmap(NULL, 8192, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	volatile uint32_t *bar = map_fake(RW);
 	const void *from = (void *)(uintptr_t)bar;
-	struct sigaction act = { .sa_sigaction = note_rcx, .sa_flags = SA_SIGINFO };
+	struct sigaction act = {.sa_sigaction = note_rcx, .sa_flags = SA_SIGINFO};
 	void *to = mem + 4096 - 12;
 	unsigned long count = 10;
 
@@ -450,7 +453,7 @@ static void blocked_fault(void *p)
 {
 	sigset_t set;
 
-	catch(0);
+	catch (0);
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (!sigsetjmp(jump, 1))
@@ -482,9 +485,9 @@ static void test_default(void **arg)
 		void (*fn)(void *p);
 		int sig;
 	} ends[] = {
-		{ null_store, SIGSEGV },    { read_only_store, SIGSEGV }, { kill_self, SIGSEGV },
-		{ raise_bus, SIGBUS },	    { blocked_fault, SIGSEGV },	  { ignored_fault, SIGSEGV },
-		{ recursive_fault, SIGSEGV },
+		{null_store, SIGSEGV},	    {read_only_store, SIGSEGV}, {kill_self, SIGSEGV},
+		{raise_bus, SIGBUS},	    {blocked_fault, SIGSEGV},	{ignored_fault, SIGSEGV},
+		{recursive_fault, SIGSEGV},
 	};
 	char text[512];
 
@@ -503,7 +506,7 @@ static void test_default(void **arg)
 static void test_divide(void **arg)
 {
 	volatile uint32_t *bar = map_fake(RW);
-	struct sigaction act = { .sa_sigaction = jump_out, .sa_flags = SA_SIGINFO };
+	struct sigaction act = {.sa_sigaction = jump_out, .sa_flags = SA_SIGINFO};
 	uint32_t a = 5, d = 0;
 
 	sigaction(SIGFPE, &act, NULL);
@@ -533,7 +536,7 @@ static void hungry(struct fake *f)
 static void test_small_stack(void **arg)
 {
 	static uint8_t guard[4096 * 4] __attribute__((aligned(4096)));
-	stack_t ss = { .ss_sp = guard + 4096, .ss_size = 8192 }, now, off = { .ss_flags = SS_DISABLE };
+	stack_t ss = {.ss_sp = guard + 4096, .ss_size = 8192}, now, off = {.ss_flags = SS_DISABLE};
 	volatile uint32_t *bar = map_fake(RW);
 
 	dev.hook = hungry;
@@ -548,7 +551,7 @@ static void test_small_stack(void **arg)
 	}
 	assert_false(hook_sp - (uintptr_t)guard < sizeof(guard));
 	dev.fail = true;
-	catch(SA_ONSTACK);
+	catch (SA_ONSTACK);
 	EXPECT(SIGBUS, BUS_ADRERR, (void *)(uintptr_t)&bar[7], (void)bar[7]);
 	dev.fail = false;
 	assert_int_equal(sigaltstack(NULL, &now), 0);
@@ -575,12 +578,12 @@ static int overflow(int n)
 static void test_overflow(void **arg)
 {
 	static uint8_t alt[65536];
-	stack_t ss = { .ss_sp = alt, .ss_size = sizeof(alt) }, off = { .ss_flags = SS_DISABLE };
+	stack_t ss = {.ss_sp = alt, .ss_size = sizeof(alt)}, off = {.ss_flags = SS_DISABLE};
 
 	if (valgrind_running())
 		skip();
 	sigaltstack(&ss, NULL);
-	catch(SA_ONSTACK);
+	catch (SA_ONSTACK);
 	if (!sigsetjmp(jump, 1))
 		overflow(0);
 	assert_int_equal(seen_sig, SIGSEGV);
@@ -658,9 +661,9 @@ static void test_replace(void **arg)
 		maps++;
 		sched_yield();
 		assert_int_equal(trap_unmap(window, 4096), 1);
-		assert_ptr_equal(mmap(window, 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-				      0),
-				 window);
+		assert_ptr_equal(
+			mmap(window, 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			window);
 		/* An access under way has it a little longer. */
 		while (!__atomic_load_n(&f.released, __ATOMIC_ACQUIRE))
 			sched_yield();
