@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * explore/main.c - explore [--list] [--scenario NAME] [--bound N] [--seconds N] [--replay S]
+ *
+ * Exit status: 0 if what is right held and what is wrong on purpose was found;
+ * 1 if not; 2 for a wrong command line.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "explore/explore.h"
+#include "explore/scenarios.h"
+
+const struct scenario *const scenarios[] = {
+	&scn_get_detach,
+	&scn_get_get_detach,
+	&scn_get_attach,
+	&scn_get_replace,
+	&scn_get_get_replace,
+	&scn_get_settle,
+	&scn_get_other_owner,
+	&scn_detach_detach,
+	&scn_attach_attach,
+	&scn_wait_detached,
+	&scn_domain,
+	&scn_report_detach,
+	&scn_report_keep_detach,
+	&scn_report_replace,
+	&scn_answer_detach,
+	&scn_answer_replace,
+	&scn_answer_removal,
+	&scn_answer_leaving,
+	&scn_answer_answer_detach,
+	&scn_report_answer_removal,
+	&scn_answer_faults_again,
+	&scn_dma_detach,
+	&scn_dma_replace,
+	&scn_broken_version_4,
+	&scn_broken_bare_pointer,
+	&scn_broken_late_reference,
+	&scn_broken_response,
+	&scn_broken_drain,
+	&scn_broken_report,
+	&scn_broken_quiesce,
+	NULL,
+};
+
+struct options {
+	const char *scenario;
+	const char *replay;
+	long bound; /* -1: each scenario's own */
+	double seconds;
+	bool verbose;
+};
+
+static void list(void)
+{
+	for (int i = 0; scenarios[i]; i++)
+		printf("%-26s %s\n", scenarios[i]->name, scenarios[i]->summary);
+}
+
+static void print_outcome(const struct scenario *scenario, const struct ex_result *result)
+{
+	const char *outcome = "holds";
+
+	if (result->failed)
+		outcome = scenario->broken ? "found" : "FAILS";
+	else if (scenario->broken)
+		outcome = "NOT FOUND";
+	else if (!result->complete)
+		outcome = "holds so far (time is up)";
+	printf("%-26s %9llu schedules, up to %u preemption%s: %s\n", scenario->name,
+	       (unsigned long long)result->schedules, result->bound, result->bound == 1 ? "" : "s",
+	       outcome);
+}
+
+/* Whether it came out as it should. */
+static bool explore(const struct scenario *scenario, const struct options *options)
+{
+	unsigned int bound = options->bound < 0 ? scenario->bound : (unsigned int)options->bound;
+	struct ex_result result;
+
+	ex_search(scenario, bound, options->seconds, &result);
+	print_outcome(scenario, &result);
+	if (result.failed && (options->verbose || !scenario->broken)) {
+		ex_print_run(scenario);
+		ex_print_schedule(scenario);
+		putchar('\n');
+	}
+	fflush(stdout);
+	return result.failed == scenario->broken;
+}
+
+static int replay(const struct scenario *scenario, const char *schedule)
+{
+	struct ex_result result;
+
+	if (ex_replay(scenario, schedule, &result)) {
+		fprintf(stderr, "explore: %s: not a schedule of %s\n", schedule, scenario->name);
+		return 2;
+	}
+	ex_print_run(scenario);
+	printf("%s\n", result.failed ? "fails" : "holds");
+	return result.failed == scenario->broken ? 0 : 1;
+}
+
+static int usage(int status)
+{
+	fprintf(status ? stderr : stdout,
+		"Usage: explore [OPTION]...\n"
+		"Walks through the schedules of small scenarios on the library's own code.\n\n"
+		"  --list            what scenarios there are\n"
+		"  --scenario NAME   only this one, with the failing schedule step by step\n"
+		"  --bound N         preemptions at most (each scenario has its own default)\n"
+		"  --seconds N       per scenario at most (default 10)\n"
+		"  --replay S        one schedule, as a failure prints it, step by step\n");
+	return status;
+}
+
+static int run(const struct options *options)
+{
+	unsigned int seen = 0;
+	bool good = true;
+
+	for (int i = 0; scenarios[i]; i++) {
+		if (options->scenario && strcmp(options->scenario, scenarios[i]->name))
+			continue;
+		seen++;
+		if (options->replay)
+			return replay(scenarios[i], options->replay);
+		good = explore(scenarios[i], options) && good;
+	}
+	if (!seen) {
+		fprintf(stderr, "explore: no scenario %s; --list lists them\n", options->scenario);
+		return 2;
+	}
+	return good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"list", no_argument, NULL, 'l'},
+		{"scenario", required_argument, NULL, 's'},
+		{"bound", required_argument, NULL, 'b'},
+		{"seconds", required_argument, NULL, 't'},
+		{"replay", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct options options = {.bound = -1, .seconds = 10};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		char *end = "";
+
+		switch (opt) {
+		case 'l':
+			list();
+			return 0;
+		case 's':
+			options.scenario = optarg;
+			options.verbose = true;
+			break;
+		case 'b':
+			options.bound = strtol(optarg, &end, 10);
+			break;
+		case 't':
+			options.seconds = strtod(optarg, &end);
+			break;
+		case 'r':
+			options.replay = optarg;
+			break;
+		default:
+			return usage(opt == 'h' ? 0 : 2);
+		}
+		if (*end || options.bound < -1 || options.seconds < 0)
+			return usage(2);
+	}
+	if (optind != argc || (options.replay && !options.scenario))
+		return usage(2);
+	return run(&options);
+}
