@@ -118,11 +118,14 @@ struct uiommu_counts counts(void)
 static void page_response(struct uiommu_device *dev, const struct uiommu_page_response *resp)
 {
 	struct fake_device *fake = uiommu_device_drvdata(dev);
-	const struct uiommu_fault *next = fake->next;
+	const struct uiommu_fault *next;
 
+	pthread_mutex_lock(&fake->lock);
+	next = fake->next;
 	fake->answers++;
 	fake->last = *resp;
 	fake->next = NULL;
+	pthread_mutex_unlock(&fake->lock);
 	if (next)
 		uiommu_report_device_fault(dev, next);
 }
@@ -144,6 +147,7 @@ static struct fake_device *device_make(struct uiommu_group *group, uint32_t max_
 	};
 
 	assert_non_null(fake);
+	pthread_mutex_init(&fake->lock, NULL);
 	assert_int_equal(uiommu_device_register(ctx, &config, &fake->dev), 0);
 	return fake;
 }
@@ -161,6 +165,7 @@ struct fake_device *device_new_plain(void)
 void device_free(struct fake_device *fake)
 {
 	uiommu_device_unregister(fake->dev);
+	pthread_mutex_destroy(&fake->lock);
 	free(fake);
 }
 

@@ -7,6 +7,7 @@
 #define TEST_IOMMUFD_FIXTURE_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,8 +36,10 @@ struct host {
 	unsigned int readable_calls;
 };
 
+/* All but dev: lock, while several threads are at it. */
 struct fake_device {
 	struct uiommu_device *dev;
+	pthread_mutex_t lock;
 	unsigned int answers;
 	struct uiommu_page_response last;
 	/* Reported from inside of page_response, once. */

@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
 
 static struct fake_device *dev;
