@@ -15,6 +15,7 @@
 #define core_slot_publish small_slot_publish
 #define uiommu_attach_handle_attached small_handle_attached
 #define uiommu_attach_handle_get small_handle_get
+#define uiommu_attach_handle_hold small_handle_hold
 #define uiommu_attach_handle_init small_handle_init
 #define uiommu_attach_handle_put small_handle_put
 #define uiommu_attach_handle_wait_detached small_handle_wait_detached
