@@ -34,6 +34,13 @@
 #define IOPT_BLOCK 8
 #define IOPT_LINE 64
 
+/* For short loops of fixed length, which gcc -O2 would leave as loops. */
+#ifdef __clang__
+#define IOPT_UNROLL _Pragma("unroll")
+#else
+#define IOPT_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /*
  * What every node has somewhere: a link for when it is retired, and where its
  * memory begins, for nodes start on a cache line.
@@ -122,11 +129,12 @@ static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t
 	unsigned int lo = 0;
 
 	/* Without branches; what a position past nr says is not used. */
+	IOPT_UNROLL
 	for (unsigned int step = 8; step; step /= 2) {
 		unsigned int slot = iopt_order_slot(order, lo + step - 1);
 		bool right = ui_load_relaxed(&leaf->start[slot]) <= iova;
 
-		lo += lo + step <= nr && right ? step : 0;
+		lo += (unsigned int)(right & (lo + step <= nr)) * step;
 	}
 	return lo;
 }
@@ -142,11 +150,13 @@ static inline unsigned int iopt_inner_find(const struct iopt_inner *inner, uint6
 	unsigned int at = 0, in = 0;
 	uint64_t left;
 
+	IOPT_UNROLL
 	for (unsigned int i = 0; i < IOPT_BLOCK - 1; i++)
 		at += inner->pivot[i] <= iova;
 	at *= IOPT_BLOCK;
 	block = &inner->key[at];
 	/* The first is a pivot, or the first of all, which counts anyhow. */
+	IOPT_UNROLL
 	for (unsigned int i = 1; i < IOPT_BLOCK; i++)
 		in += block[i] <= iova;
 	/* For the last IOVA this may be past the keys: then the last child it is. */

@@ -229,6 +229,7 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 	}
 	leaf = iopt_ptr_leaf(ptr);
 	/* Don't wait for the keys before fetching what they lead to. */
+	IOPT_UNROLL
 	for (unsigned int line = 1; line < sizeof(*leaf) / IOPT_LINE; line++)
 		__builtin_prefetch((const char *)leaf + line * IOPT_LINE);
 
