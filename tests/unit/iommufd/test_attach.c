@@ -414,6 +414,55 @@ static void test_foreign(void **state)
 	uiommu_domain_put(domain);
 }
 
+/* ---- at once ---- */
+
+static bool stop;
+
+/* Attaches to the IOAS, and must find its DMA working, whoever else comes and goes. */
+static void *attacher(void *arg)
+{
+	struct iommufd_device *own = arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		long first = attach_to(own, 0, ioas);
+
+		/* The same one, for we keep it. */
+		if (first <= 0 || replace_by(own, 0, ioas) != first)
+			abort();
+		iommufd_device_detach(own, 0);
+	}
+	return NULL;
+}
+
+/* An automatic hwpt is made and destroyed by those who share it. */
+static void test_race(void **state)
+{
+	struct fake_device *dev2 = device_new(NULL);
+	struct iommufd_device *idev2 = bind(iommufd, dev2);
+	uint64_t objects = counts().objects;
+	pthread_t threads[2];
+
+	stop = false;
+	assert_int_equal(pthread_create(&threads[0], NULL, attacher, idev), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, attacher, idev2), 0);
+	for (int i = 0; i < 20000; i++) {
+		/* IDs 1 to 3 are taken, so it is 4 or, briefly, 5 as well. */
+		long rc = destroy(4 + (i & 1));
+
+		assert_true(rc == -EBUSY || rc == -ENOENT);
+		rc = hwpt_alloc(dev_id, 4 + (i & 1), 0, 0);
+		assert_true(rc == -EINVAL || rc == -EOPNOTSUPP);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	assert_int_equal(counts().objects, objects);
+	assert_int_equal(counts().handles, 0);
+	assert_int_equal(destroy(ioas), 0);
+	iommufd_device_unbind(idev2);
+	device_free(dev2);
+}
+
 /* ---- GET_HW_INFO ---- */
 
 static void test_hw_info(void **state)
@@ -480,8 +529,8 @@ int main(void)
 		bound(test_attach_errors), bound(test_fault_needs_pri),
 		bound(test_replace),	   bound(test_replace_fails),
 		bound(test_group_of_two),  bound(test_pasid),
-		bound(test_foreign),	   bound(test_hw_info),
-		bound(test_hw_info_plain),
+		bound(test_foreign),	   bound(test_race),
+		bound(test_hw_info),	   bound(test_hw_info_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
