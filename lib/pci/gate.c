@@ -16,14 +16,14 @@
 
 #define GATE_CLOSED (1ull << 32)
 
-static __thread struct pci_inside *innermost;
-static __thread const struct uiommu_pci_device *closed_here;
+UI_PER_THREAD(struct pci_inside *, innermost);
+UI_PER_THREAD(const struct uiommu_pci_device *, closed_here);
 
 static bool thread_is_inside(const struct uiommu_pci_device *pdev)
 {
 	const struct pci_inside *inside;
 
-	for (inside = innermost; inside; inside = inside->outer) {
+	for (inside = *ui_this(innermost); inside; inside = inside->outer) {
 		if (inside->pdev == pdev)
 			return true;
 	}
@@ -38,7 +38,7 @@ bool pci_gate_enter(struct uiommu_pci_device *pdev, struct pci_inside *inside)
 
 	for (;;) {
 		if ((gate & GATE_CLOSED) && !nested) {
-			if (closed_here == pdev)
+			if (*ui_this(closed_here) == pdev)
 				return false;
 			ui_spin_pause(tries++);
 			gate = ui_load_relaxed(&pdev->gate);
@@ -48,14 +48,14 @@ bool pci_gate_enter(struct uiommu_pci_device *pdev, struct pci_inside *inside)
 			break;
 	}
 	inside->pdev = pdev;
-	inside->outer = innermost;
-	innermost = inside;
+	inside->outer = *ui_this(innermost);
+	*ui_this(innermost) = inside;
 	return true;
 }
 
 void pci_gate_leave(struct uiommu_pci_device *pdev, struct pci_inside *inside)
 {
-	innermost = inside->outer;
+	*ui_this(innermost) = inside->outer;
 	/* What the call did is seen by who closed the gate: pairs with its load. */
 	ui_fetch_sub(&pdev->gate, 1);
 }
@@ -65,7 +65,7 @@ bool pci_gate_close(struct uiommu_pci_device *pdev)
 	uint64_t gate = ui_load_relaxed(&pdev->gate);
 	unsigned int tries = 0;
 
-	if (thread_is_inside(pdev) || closed_here == pdev)
+	if (thread_is_inside(pdev) || *ui_this(closed_here) == pdev)
 		return false;
 	for (;;) {
 		if (gate & GATE_CLOSED) { /* by another thread: after it */
@@ -76,7 +76,7 @@ bool pci_gate_close(struct uiommu_pci_device *pdev)
 		if (ui_cmpxchg(&pdev->gate, &gate, gate | GATE_CLOSED))
 			break;
 	}
-	closed_here = pdev;
+	*ui_this(closed_here) = pdev;
 	for (tries = 0; ui_load_acquire(&pdev->gate) != GATE_CLOSED;)
 		ui_spin_pause(tries++);
 	return true;
@@ -84,6 +84,6 @@ bool pci_gate_close(struct uiommu_pci_device *pdev)
 
 void pci_gate_open(struct uiommu_pci_device *pdev)
 {
-	closed_here = NULL;
+	*ui_this(closed_here) = NULL;
 	ui_fetch_sub(&pdev->gate, GATE_CLOSED);
 }

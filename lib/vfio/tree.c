@@ -265,7 +265,9 @@ static void write_group(struct tree *tree, const struct uiommu_pci_device *pdev,
 	snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u", pdev->group_id);
 	dir = tree_dir(tree, name);
 	tree_file(tree, dir, "type", 0644, "DMA-FQ\n");
-	tree_file(tree, dir, "reserved_regions", 0444, "%s", "");
+	/* As IOMMU_IOAS_IOVA_RANGES has it: writes there are interrupts. */
+	tree_file(tree, dir, "reserved_regions", 0444, "0x%016x 0x%016x msi\n", 0xfee00000u,
+		  0xfeefffffu);
 	tree_close(dir);
 }
 
