@@ -45,6 +45,14 @@ static void child_reset(void)
 	trap_atfork_child();
 }
 
+/*
+ * LeakSanitizer, where the client has it, may look before shim_stop() has run (clang's
+ * does), and it can't see what is held by slot words and by mappings of the shim: it is
+ * asked to pass over what the engine allocates.  The library's own tests look at that.
+ */
+extern void __lsan_disable(void) __attribute__((weak));
+extern void __lsan_enable(void) __attribute__((weak));
+
 void shim_enter(struct shim_entry *entry)
 {
 	entry->saved_errno = errno;
@@ -57,6 +65,8 @@ void shim_enter(struct shim_entry *entry)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	shim_inside = 1;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entry->cancel);
+	if (shim_unlikely(__lsan_disable))
+		__lsan_disable();
 	if (shim_unlikely(alive && !*alive))
 		child_reset();
 }
@@ -64,6 +74,8 @@ void shim_enter(struct shim_entry *entry)
 void shim_leave(const struct shim_entry *entry)
 {
 	if (shim_inside == 1) {
+		if (shim_unlikely(__lsan_enable))
+			__lsan_enable();
 		pthread_setcancelstate(entry->cancel, NULL);
 		shim_inside = 0;
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
