@@ -98,10 +98,12 @@ static void manifest_load(void)
 {
 	struct visit visit = {.link = &visit.first};
 	const struct path_entry *expected = NULL;
+	struct shim_entry entry;
 	char why[256] = "";
 	int dir;
 	int rc = -ENOENT;
 
+	shim_enter(&entry);
 	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0) {
 		rc = uiommu_tree_load(NULL, dir, visit_entry, &visit, why, sizeof(why));
@@ -110,10 +112,10 @@ static void manifest_load(void)
 	if (!rc && !visit.failed && visit.first) {
 		__atomic_compare_exchange_n(&entries, &expected, visit.first, false,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-		return;
-	}
-	if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED))
+	} else if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED)) {
 		log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
+	}
+	shim_leave(&entry);
 }
 
 static bool manifest_ready(void)
@@ -230,6 +232,8 @@ static void set_tree(struct path *out, enum path_kind kind)
 /* The client's path as an absolute one; false: none of ours. */
 static bool absolute(int dir, const char *path, char *buf, size_t size)
 {
+	struct shim_entry entry;
+	bool known;
 	size_t len;
 
 	if (path[0] == '/') {
@@ -238,7 +242,12 @@ static bool absolute(int dir, const char *path, char *buf, size_t size)
 		strcpy(buf, path);
 		return true;
 	}
-	if (!path[0] || !fdtable_folder(dir, buf, size))
+	if (!path[0])
+		return false;
+	shim_enter(&entry);
+	known = fdtable_folder(dir, buf, size);
+	shim_leave(&entry);
+	if (!known)
 		return false;
 	len = strlen(buf);
 	return (size_t)snprintf(buf + len, size - len, "/%s", path) < size - len;
@@ -269,6 +278,7 @@ void path_resolve(int dir, const char *path, struct path *out)
 	memcpy(out->buf, root, root_len);
 	out->name = name;
 	if (dotdot) {
+		int saved = errno;
 		struct stat st;
 		char rest = *dotdot;
 
@@ -279,6 +289,7 @@ void path_resolve(int dir, const char *path, struct path *out)
 			out->folder = false;
 			if (!real_lstat(out->buf, &st))
 				set_tree(out, PATH_TREE);
+			errno = saved;
 			return;
 		}
 		out->folder = false;
@@ -301,11 +312,13 @@ int path_root_stat(struct stat *st)
 bool path_is_host_link(const struct path *path)
 {
 	char target[PATH_ROOM];
+	int saved = errno;
 	ssize_t n;
 
 	if (path->kind != PATH_TREE || !path->name[0])
 		return false;
 	n = real_readlink(path->buf, target, sizeof(target) - 1);
+	errno = saved;
 	if (n < 0)
 		return false;
 	target[n] = '\0';

@@ -63,7 +63,7 @@ static inline bool path_maybe(int dir, const char *path)
 /* From the constructor. */
 void path_start(const char *run_dir);
 
-/* Between shim_enter() and shim_leave(). */
+/* These need no shim_enter(), and keep errno. */
 void path_resolve(int dir, const char *path, struct path *out);
 /* Of the tree's top: what is on another device isn't in the tree. */
 int path_root_stat(struct stat *st);

@@ -26,7 +26,6 @@
 int wrap_do_openat(int dir, const char *path, int flags, mode_t mode);
 int wrap_do_fstat(int fd, struct stat *st);
 int wrap_do_fstatat(int dir, const char *path, struct stat *st, int flags);
-ssize_t wrap_do_readlinkat(int dir, const char *path, char *buf, size_t size);
 int wrap_close_fd(int fd);
 /* libc is about to close it. */
 void wrap_forget_fd(int fd);

@@ -20,9 +20,7 @@ SHIM_WRAP(DIR *, opendir, (const char *name))
 
 	if (!path_maybe(AT_FDCWD, name))
 		return real_opendir(name);
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, &path);
-	shim_leave(&entry);
 	dir = real_opendir(path.use);
 	if (dir && path.folder && path.name[0]) {
 		shim_enter(&entry);
@@ -36,14 +34,11 @@ SHIM_WRAP(int, scandir,
 	  (const char *name, struct dirent ***list, int (*sel)(const struct dirent *),
 	   int (*cmp)(const struct dirent **, const struct dirent **)))
 {
-	struct shim_entry entry;
 	struct path path;
 
 	if (!path_maybe(AT_FDCWD, name))
 		return real_scandir(name, list, sel, cmp);
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, &path);
-	shim_leave(&entry);
 	return real_scandir(path.use, list, sel, cmp);
 }
 SHIM_ALIAS(scandir64, scandir);
@@ -53,16 +48,22 @@ SHIM_ALIAS(scandir64, scandir);
 /* /proc/self/fd/N of ours: the node's path.  False: something else. */
 static bool link_of_fd(int fd, char *buf, size_t size, size_t *len)
 {
-	struct shim_file *sf = fd >= 0 ? fdtable_get(fd) : NULL;
+	struct shim_entry entry;
+	struct shim_file *sf;
 
-	if (!sf)
+	if (fd < 0 || fdtable_foreign(fd))
 		return false;
-	*len = strlen(sf->name);
-	if (*len > size)
-		*len = size;
-	memcpy(buf, sf->name, *len);
-	fdtable_put(sf);
-	return true;
+	shim_enter(&entry);
+	sf = fdtable_get(fd);
+	if (sf) {
+		*len = strlen(sf->name);
+		if (*len > size)
+			*len = size;
+		memcpy(buf, sf->name, *len);
+		fdtable_put(sf);
+	}
+	shim_leave(&entry);
+	return sf;
 }
 
 /* A number, relative to a folder that turns out to be our own /proc/self/fd. */
@@ -70,6 +71,7 @@ static int number_in_proc_fd(int dir, const char *name)
 {
 	char link[32];
 	char where[64];
+	int saved = errno;
 	ssize_t n;
 
 	if (name[0] < '0' || name[0] > '9' || strlen(name) > 8 || dir < 0)
@@ -78,40 +80,37 @@ static int number_in_proc_fd(int dir, const char *name)
 		return -1;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
 	n = real_readlink(link, where, sizeof(where) - 16);
+	errno = saved;
 	if (n < 0)
 		return -1;
 	snprintf(where + n, sizeof(where) - (size_t)n, "/%s", name);
 	return path_proc_fd(where);
 }
 
-ssize_t wrap_do_readlinkat(int dir, const char *name, char *buf, size_t size)
+static ssize_t read_link(int dir, const char *name, char *buf, size_t size)
 {
 	char text[PATH_ROOM * 2];
-	struct shim_entry entry;
 	struct path path;
 	ssize_t rc;
 	size_t len;
 
-	shim_enter(&entry);
-	path_resolve(dir, name, &path);
 	if (link_of_fd(name[0] == '/' ? path_proc_fd(name) : number_in_proc_fd(dir, name), buf,
-		       size, &len)) {
-		shim_leave(&entry);
+		       size, &len))
 		return (ssize_t)len;
-	}
+	path_resolve(dir, name, &path);
 	if (path_is_host_link(&path))
 		path.use = path.name;
 	/* Into a buffer of our own: what is cut off may be what we take away. */
-	rc = shim_errno(real_readlinkat(path.dir, path.use, text, sizeof(text)));
-	if (rc == (ssize_t)sizeof(text)) {
-		rc = shim_errno(real_readlinkat(path.dir, path.use, buf, size));
-	} else if (rc >= 0) {
-		len = path_strip(text, (size_t)rc);
-		rc = (ssize_t)(len < size ? len : size);
-		memcpy(buf, text, (size_t)rc);
-	}
-	shim_leave(&entry);
-	return shim_result(rc);
+	rc = real_readlinkat(path.dir, path.use, text, sizeof(text));
+	if (rc == (ssize_t)sizeof(text))
+		return real_readlinkat(path.dir, path.use, buf, size);
+	if (rc < 0)
+		return rc;
+	len = path_strip(text, (size_t)rc);
+	if (len > size)
+		len = size;
+	memcpy(buf, text, len);
+	return (ssize_t)len;
 }
 
 /* Also names relative to /proc/self/fd, which isn't a folder that we remember. */
@@ -125,51 +124,45 @@ SHIM_WRAP(ssize_t, readlink, (const char *name, char *buf, size_t size))
 {
 	if (!path_maybe(AT_FDCWD, name) || !size)
 		return real_readlink(name, buf, size);
-	return wrap_do_readlinkat(AT_FDCWD, name, buf, size);
+	return read_link(AT_FDCWD, name, buf, size);
 }
 
 SHIM_WRAP(ssize_t, __readlink_chk, (const char *name, char *buf, size_t n, size_t size))
 {
 	if (n > size || !n || !path_maybe(AT_FDCWD, name))
 		return real___readlink_chk(name, buf, n, size);
-	return wrap_do_readlinkat(AT_FDCWD, name, buf, n);
+	return read_link(AT_FDCWD, name, buf, n);
 }
 
 SHIM_WRAP(ssize_t, readlinkat, (int dir, const char *name, char *buf, size_t size))
 {
 	if (!link_maybe(dir, name) || !size)
 		return real_readlinkat(dir, name, buf, size);
-	return wrap_do_readlinkat(dir, name, buf, size);
+	return read_link(dir, name, buf, size);
 }
 
 SHIM_WRAP(ssize_t, __readlinkat_chk, (int dir, const char *name, char *buf, size_t n, size_t size))
 {
 	if (n > size || !n || !link_maybe(dir, name))
 		return real___readlinkat_chk(dir, name, buf, n, size);
-	return wrap_do_readlinkat(dir, name, buf, n);
+	return read_link(dir, name, buf, n);
 }
 
 /* ---- whole paths ---- */
 
 static char *real_path(const char *name, char *buf)
 {
-	struct shim_entry entry;
 	struct path path;
 	char *result;
 	char text[64];
-	size_t len = 0;
-	int fd;
+	size_t len;
 
-	shim_enter(&entry);
-	path_resolve(AT_FDCWD, name, &path);
-	fd = path_proc_fd(name);
-	if (link_of_fd(fd, text, sizeof(text) - 1, &len))
+	/* A number of ours leads to its node; an anonymous one to no path, as in Linux. */
+	if (link_of_fd(path_proc_fd(name), text, sizeof(text) - 1, &len) && text[0] == '/') {
 		text[len] = '\0';
-	else
-		len = 0;
-	shim_leave(&entry);
-	if (len && text[0] == '/')
 		return buf ? strcpy(buf, text) : strdup(text);
+	}
+	path_resolve(AT_FDCWD, name, &path);
 	result = real_realpath(path.use, buf);
 	/* Also of a host's path: /proc/self/fd/N, /proc/self/cwd. */
 	if (result)

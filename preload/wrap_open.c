@@ -20,13 +20,19 @@
 
 static int open_node(const struct path *path, int flags)
 {
+	struct shim_entry entry;
+	int rc;
+
 	if (flags & O_PATH)
 		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
 	if (flags & O_DIRECTORY)
 		return -ENOTDIR;
 	if ((flags & O_CREAT) && (flags & O_EXCL))
 		return -EEXIST;
-	return engine_open(path->name, flags);
+	shim_enter(&entry);
+	rc = engine_open(path->name, flags);
+	shim_leave(&entry);
+	return rc;
 }
 
 static const char *last_name(const char *path)
@@ -92,37 +98,32 @@ static int open_tree(const struct path *path, int flags)
 /* Names relative to it will have to be looked at. */
 static void mark_folder(int fd, const struct path *path, int flags)
 {
+	struct shim_entry entry;
 	struct stat st;
 
-	if (!path->folder || !path->name[0])
+	if (!path->name[0])
 		return;
 	if (!(flags & O_DIRECTORY) && (real_fstat(fd, &st) || !S_ISDIR(st.st_mode)))
 		return;
+	shim_enter(&entry);
 	fdtable_mark(fd, path->name);
+	shim_leave(&entry);
 }
 
 int wrap_do_openat(int dir, const char *name, int flags, mode_t mode)
 {
-	struct shim_entry entry;
 	struct path path;
 	int rc;
 
-	shim_enter(&entry);
 	path_resolve(dir, name, &path);
-	if (path.kind == PATH_HOST) {
-		/* May block, so with the client's mask. */
-		shim_leave(&entry);
+	if (path.kind == PATH_HOST)
 		rc = real_openat(path.dir, path.use, flags, mode);
-		if (rc < 0 || !path.folder)
-			return rc;
-		shim_enter(&entry);
-	} else {
-		rc = path.kind == PATH_NODE ? open_node(&path, flags) : open_tree(&path, flags);
-	}
-	if (rc >= 0 && path.kind != PATH_NODE)
+	else
+		rc = (int)shim_result(path.kind == PATH_NODE ? open_node(&path, flags) :
+							       open_tree(&path, flags));
+	if (rc >= 0 && path.folder)
 		mark_folder(rc, &path, flags);
-	shim_leave(&entry);
-	return (int)shim_result(rc);
+	return rc;
 }
 
 /* Is there a mode among the arguments? */
@@ -240,14 +241,11 @@ static FILE *stream_open(const char *name, const char *mode)
 /* Only where the tree is; for the rest libc's own. */
 static bool stream_ours(const char *name)
 {
-	struct shim_entry entry;
 	struct path path;
 
 	if (!path_maybe(AT_FDCWD, name))
 		return false;
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, &path);
-	shim_leave(&entry);
 	return path.kind != PATH_HOST;
 }
 
@@ -261,16 +259,13 @@ SHIM_ALIAS(fopen64, fopen);
 
 SHIM_WRAP(FILE *, freopen, (const char *name, const char *mode, FILE *file))
 {
-	struct shim_entry entry;
 	struct path path;
 
 	/* Its old descriptor is closed, its number may be used again. */
 	wrap_forget_fd(fileno_unlocked(file));
 	if (!path_maybe(AT_FDCWD, name))
 		return real_freopen(name, mode, file);
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, &path);
-	shim_leave(&entry);
 	return real_freopen(path.kind == PATH_TREE ? path.use : name, mode, file);
 }
 SHIM_ALIAS(freopen64, freopen);

@@ -10,13 +10,9 @@
 /* @follow: the function follows a link at the path's end */
 static void redirect(const char *name, bool follow, struct path *path)
 {
-	struct shim_entry entry;
-
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, path);
 	if (!follow && path_is_host_link(path))
 		path->use = path->name;
-	shim_leave(&entry);
 }
 
 #define WRAP_PATH(ret, name, follow, params, args, redirected)                                     \

@@ -40,21 +40,25 @@ static int stat_node(const char *twin, dev_t rdev, struct stat *st)
 static int stat_fd(int fd, struct stat *st)
 {
 	char twin[PATH_ROOM * 2];
+	struct shim_entry entry;
 	struct shim_file *sf;
-	int rc = 0;
+	int rc = 1;
 
 	if (fdtable_slot(fd) & FDTABLE_ENGINE)
 		return -EBADF;
+	shim_enter(&entry);
 	sf = fdtable_get(fd);
-	if (!sf)
-		return 1;
-	if (!sf->rdev)
-		stat_anonymous(st);
-	else if (!path_twin(sf->name, twin, sizeof(twin)))
-		rc = -ENOMEM;
-	else
-		rc = stat_node(twin, sf->rdev, st);
-	fdtable_put(sf);
+	if (sf) {
+		rc = 0;
+		if (!sf->rdev)
+			stat_anonymous(st);
+		else if (!path_twin(sf->name, twin, sizeof(twin)))
+			rc = -ENOMEM;
+		else
+			rc = stat_node(twin, sf->rdev, st);
+		fdtable_put(sf);
+	}
+	shim_leave(&entry);
 	return rc;
 }
 
@@ -87,20 +91,16 @@ static int stat_path(int dir, const char *name, struct stat *st, bool follow, st
 
 int wrap_do_fstat(int fd, struct stat *st)
 {
-	struct shim_entry entry;
 	int rc;
 
 	if (fdtable_foreign(fd))
 		return real_fstat(fd, st);
-	shim_enter(&entry);
 	rc = stat_fd(fd, st);
-	shim_leave(&entry);
 	return rc == 1 ? real_fstat(fd, st) : (int)shim_result(rc);
 }
 
 int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
 {
-	struct shim_entry entry;
 	struct path path;
 	int rc;
 
@@ -108,9 +108,7 @@ int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
 		return wrap_do_fstat(dir, st);
 	if (!path_maybe(dir, name))
 		return real_fstatat(dir, name, st, flags);
-	shim_enter(&entry);
 	rc = stat_path(dir, name, st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
-	shim_leave(&entry);
 	if (rc == 1)
 		return real_fstatat(path.dir, path.use, st, flags);
 	return (int)shim_result(rc);
@@ -198,7 +196,6 @@ static void statx_from_stat(struct statx *stx, const struct stat *st)
 SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, struct statx *stx))
 {
 	bool fd = (flags & AT_EMPTY_PATH) && (!name || !name[0]) && !fdtable_foreign(dir);
-	struct shim_entry entry;
 	struct path path;
 	struct stat st;
 	int rc;
@@ -207,10 +204,8 @@ SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, 
 		return real_statx(dir, name, flags, mask, stx);
 	path.dir = dir;
 	path.use = name;
-	shim_enter(&entry);
 	rc = fd ? stat_fd(dir, &st) :
 		  stat_path(dir, name, &st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
-	shim_leave(&entry);
 	if (rc == 1)
 		return real_statx(path.dir, path.use, flags, mask, stx);
 	if (!rc)
@@ -232,23 +227,20 @@ static void statfs_as(struct statfs *st, const char *name)
 
 SHIM_WRAP(int, statfs, (const char *name, struct statfs *st))
 {
-	struct shim_entry entry;
-	struct path path;
 	struct stat root, file;
-	bool ours;
+	int saved = errno;
+	struct path path;
 
 	if (!path_maybe(AT_FDCWD, name))
 		return real_statfs(name, st);
-	shim_enter(&entry);
 	path_resolve(AT_FDCWD, name, &path);
-	/* A link in the tree may lead to the host's. */
-	ours = path.kind != PATH_HOST && !path_root_stat(&root) && !real_stat(path.use, &file) &&
-	       root.st_dev == file.st_dev;
-	shim_leave(&entry);
 	if (real_statfs(path.use, st))
 		return -1;
-	if (ours)
+	/* A link in the tree may lead to the host's. */
+	if (path.kind != PATH_HOST && !path_root_stat(&root) && !real_stat(path.use, &file) &&
+	    root.st_dev == file.st_dev)
 		statfs_as(st, name);
+	errno = saved;
 	return 0;
 }
 SHIM_ALIAS(statfs64, statfs);
@@ -315,15 +307,10 @@ static int access_node(int mode)
 /* 1: ask the real one. */
 static int access_path(int dir, const char *name, int mode, struct path *path)
 {
-	struct shim_entry entry;
-	int rc = 1;
-
-	shim_enter(&entry);
 	path_resolve(dir, name, path);
 	if (path->kind == PATH_NODE || proc_fd(name, true) >= 0)
-		rc = access_node(mode);
-	shim_leave(&entry);
-	return rc;
+		return access_node(mode);
+	return 1;
 }
 
 SHIM_WRAP(int, access, (const char *name, int mode))
