@@ -108,7 +108,7 @@ static void writer(struct race *r, uint64_t seconds)
 		uint64_t from = rnd(&seed) % SLOTS, stride = round % 3 == 0 ? 1 : rnd(&seed);
 		bool map = round % 2;
 
-		for (uint64_t i = 0; i < SLOTS / 2; i++) {
+		for (uint64_t i = 0; i < SLOTS / 2 && time(NULL) <= end; i++) {
 			uint64_t slot = (from + i * stride) % SLOTS;
 
 			if (r->pinned[slot] || mapped[slot] == map)
@@ -140,7 +140,7 @@ static void test_race(void **state)
 	}
 	for (unsigned int i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, reader_main, r), 0);
-	writer(r, 2);
+	writer(r, 1);
 	ui_store_relaxed(&r->stop, 1);
 	for (unsigned int i = 0; i < READERS; i++)
 		pthread_join(thread[i], NULL);
