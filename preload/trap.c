@@ -150,7 +150,7 @@ static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr, struct 
 	}
 	cpu->mem = &trap_mem_ops;
 	cpu->opaque = ref;
-	avail = trap_mem_code(cpu->rip, code);
+	avail = trap_code(cpu->rip, code);
 	outcome = insn_run(cpu, code, avail);
 	if (outcome == INSN_UNKNOWN) {
 		say_unknown(cpu, code, avail, ref->offset + (addr - ref->start));

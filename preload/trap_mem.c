@@ -59,20 +59,6 @@ bool trap_mem_fault(const siginfo_t *info, ucontext_t *uc)
 	return true;
 }
 
-size_t trap_mem_code(uint64_t rip, void *buf)
-{
-	size_t first = 4096 - (rip & 4095), want = 15;
-
-	if (first > want)
-		first = want;
-	if (shim_user_load(buf, (const void *)(uintptr_t)rip, first))
-		return 0;
-	if (first < want && shim_user_load((char *)buf + first,
-					   (const void *)(uintptr_t)(rip + first), want - first))
-		return first;
-	return want;
-}
-
 static int page_fault(struct insn_cpu *cpu, uint64_t addr, bool write)
 {
 	/* "No access", not "no page": the mapping is there. */

@@ -18,8 +18,9 @@ extern const struct insn_mem_ops trap_mem_ops;
  */
 bool trap_mem_fault(const siginfo_t *info, ucontext_t *uc);
 
-/* Up to 15 bytes of code; fewer where its memory ends. */
-size_t trap_mem_code(uint64_t rip, void *buf);
+/* trap_code.c: up to 15 bytes of code, as before a debugger's breakpoints; fewer where its
+ * memory ends. */
+size_t trap_code(uint64_t rip, uint8_t *buf);
 
 /* How many accesses there were. */
 extern unsigned long trap_mem_accesses;
