@@ -98,9 +98,9 @@ struct uiommu_event {
  *	client was never told of.
  * @eventfd_get: hold the eventfd behind descriptor @fd of @mm; a word for the
  *	next two, as an ERR_PTR: -EBADF: no such descriptor, -EINVAL: not an
- *	eventfd.  Without it every descriptor is -EBADF.
- * @eventfd_signal: add 1 to it.  Never blocks; may be called in a signal
- *	handler and under locks of the library.
+ *	eventfd.  Without it every descriptor is -EBADF.  This and the next two
+ *	may be called under locks of the library and must not call back.
+ * @eventfd_signal: add 1 to it.  Never blocks; also called in signal handlers.
  * @eventfd_put: let go of it.
  * @readable: @file became readable (or stopped being so): its poll state
  *	changed.  May be called under the file's own lock; must not call back.

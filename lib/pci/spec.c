@@ -128,7 +128,7 @@ static int default_options(struct pci_spec *spec)
 	spec->options = calloc(spec->nr_options + 1, sizeof(*spec->options));
 	if (!spec->options)
 		return -ENOMEM;
-	for (i = 0; i < spec->nr_options; i++) {
+	for (i = 0; desc && i < spec->nr_options; i++) {
 		spec->options[i].desc = &desc[i];
 		rc = set_option(&spec->options[i], spec->model->name,
 				desc[i].def ? desc[i].def : "", NULL, 0);

@@ -79,31 +79,26 @@ static struct iommufd_ctx *get_iommufd(struct uiommu *ctx, struct uiommu_mm *mm,
 	return ictx ? ictx : UIOMMU_ERR_PTR(-EBADFD);
 }
 
-static long bind_locked(struct vfio_file *vf, struct uiommu_mm *mm,
-			const struct vfio_device_bind_iommufd *bind, uint32_t *id)
+/* Tokens are for virtual functions, which this is not. */
+static int check_token(struct uiommu_mm *mm, const struct vfio_device_bind_iommufd *bind)
+{
+	uint8_t token[16];
+
+	if (!(bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN))
+		return 0;
+	return ui_copy_from_user(mm, token, bind->token_uuid_ptr, sizeof(token)) ? -EFAULT :
+										   -EINVAL;
+}
+
+static long bind_locked(struct vfio_file *vf, struct iommufd_ctx *ictx, uint32_t *id)
 {
 	struct vfio_device *vdev = vf->vdev;
 	struct iommufd_device *idev;
-	struct iommufd_ctx *ictx;
-	uint8_t token[16];
 
-	if (vfio_granted(vf))
-		return -EINVAL;
-	if (bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN) {
-		/* Tokens are for virtual functions, which this is not. */
-		if (ui_copy_from_user(mm, token, bind->token_uuid_ptr, sizeof(token)))
-			return -EFAULT;
-		return -EINVAL;
-	}
-	ictx = get_iommufd(vdev->ctx, mm, bind->iommufd);
-	if (UIOMMU_IS_ERR(ictx))
-		return UIOMMU_PTR_ERR(ictx);
+	ui_mutex_assert_held(&vdev->lock);
 	if (vdev->owner)
-		idev = UIOMMU_ERR_PTR(-EINVAL);
-	else
-		idev = iommufd_device_bind(ictx, uiommu_pci_iommu_device(vdev->pdev), id);
-	/* The bound device holds the context from here on. */
-	iommufd_ctx_put(ictx);
+		return -EINVAL; /* this file, or another */
+	idev = iommufd_device_bind(ictx, uiommu_pci_iommu_device(vdev->pdev), id);
 	if (UIOMMU_IS_ERR(idev))
 		return UIOMMU_PTR_ERR(idev);
 	vdev->owner = vf;
@@ -115,14 +110,23 @@ static long bind_locked(struct vfio_file *vf, struct uiommu_mm *mm,
 long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 {
 	struct vfio_device_bind_iommufd bind;
+	struct iommufd_ctx *ictx;
 	uint32_t id = 0;
 	long rc;
 
 	rc = copy_bind(mm, &bind, arg);
+	if (!rc && vfio_granted(vf))
+		rc = -EINVAL;
+	if (!rc)
+		rc = check_token(mm, &bind);
 	if (rc)
 		return rc;
+	/* Before the lock: the host is asked, and a last put may close a file. */
+	ictx = get_iommufd(vf->vdev->ctx, mm, bind.iommufd);
+	if (UIOMMU_IS_ERR(ictx))
+		return UIOMMU_PTR_ERR(ictx);
 	ui_mutex_lock(&vf->vdev->lock);
-	rc = bind_locked(vf, mm, &bind, &id);
+	rc = bind_locked(vf, ictx, &id);
 	if (!rc) {
 		rc = ui_copy_to_user(mm, arg + offsetof(struct vfio_device_bind_iommufd, out_devid),
 				     &id, sizeof(id));
@@ -132,6 +136,8 @@ long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 			ui_store_release(&vf->granted, 1);
 	}
 	ui_mutex_unlock(&vf->vdev->lock);
+	/* The bound device holds the context from here on. */
+	iommufd_ctx_put(ictx);
 	return rc;
 }
 

@@ -61,9 +61,9 @@ static void set_trigger(struct vfio_device *vdev, void **trigger, void *eventfd)
 
 /* A request that has been checked; data holds the first of its values. */
 struct irq_request {
-	struct vfio_irq_set set;
 	uint8_t bool_value;
 	int32_t fd;
+	struct vfio_irq_set set; /* last, for it has a tail in the ABI */
 };
 
 static long set_single_locked(struct vfio_device *vdev, struct uiommu_mm *mm,

@@ -100,7 +100,7 @@ static void test_irq_info(void **state)
 
 static void test_config_region(void **state)
 {
-	uint8_t all[5000];
+	uint8_t all[5000] = {0};
 	uint32_t word = 0;
 	struct client c;
 	int fd;
@@ -126,8 +126,8 @@ static void test_config_region(void **state)
 
 static void test_bar_region(void **state)
 {
-	uint64_t addr = 0x1122334455667788ull, back;
-	uint8_t bytes[64];
+	uint64_t addr = 0x1122334455667788ull, back = 0;
+	uint8_t bytes[64] = {0};
 	struct client c;
 	int fd;
 
@@ -261,13 +261,12 @@ static void test_mapping(void **state)
 static long set_irqs(struct client *c, int fd, uint32_t index, uint32_t flags, uint32_t start,
 		     uint32_t count, int32_t data)
 {
-	struct {
-		struct vfio_irq_set set;
-		uint8_t data[4];
-	} call = {.set = {24, flags, index, start, count}};
+	struct vfio_irq_set set = {24, flags, index, start, count};
+	uint8_t call[24];
 
-	memcpy(call.set.data, &data, sizeof(data));
-	return do_ioctl(c, fd, VFIO_DEVICE_SET_IRQS, &call);
+	memcpy(call, &set, sizeof(set));
+	memcpy(call + sizeof(set), &data, sizeof(data));
+	return do_ioctl(c, fd, VFIO_DEVICE_SET_IRQS, call);
 }
 
 #define N VFIO_IRQ_SET_DATA_NONE
