@@ -10,13 +10,17 @@
  *
  * The code is ours rather than memcpy(): the range must be known, a sanitizer must
  * not find an instrumented call, and a string move keeps its progress in registers.
- * rep movsb counts RCX down per byte that is done, so what is left in it at a fault
- * is exactly the bytes from the faulting one on, whichever side faulted.
+ * rep movsb moves RDI on per byte that is done, so at a fault it points at exactly the
+ * first byte that isn't, whichever side faulted.  (RCX would tell as well, but valgrind
+ * counts it down before the access.)
  *
  * Short copies take plain moves, where rep movsb has its start-up cost.  Those
  * have no progress to read off: on a fault they are done over by rep movsb from the
  * untouched RDI, RSI and RDX, which then faults at the right byte.  A byte may so be
  * written twice, with the same value.
+ *
+ * No function begins with its access: valgrind, which translates a call and what is
+ * called as one, would give the address of the call for that.
  *
  * Order: the loads and stores of 1 to 8 bytes are single plain moves, acquire and
  * release on this architecture.  A string move orders nothing among its own
@@ -54,9 +58,10 @@ __asm__(
 "	jae	.Lmm_4to7\n"
 ".Lmm_long:\n"
 "	mov	%rdx, %rcx\n"
+"	lea	(%rdi,%rdx), %rax\n"
 ".Lmm_a0:	rep movsb\n"
 ".Lmm_copy_out:\n"
-"	mov	%rcx, %rax\n"
+"	sub	%rdi, %rax\n"
 "	ret\n"
 ".Lmm_8to16:\n"
 ".Lmm_a1:	mov	(%rsi), %rax\n"
@@ -80,8 +85,8 @@ __asm__(
 "	.type \\name,@function\n"
 "	.p2align 4\n"
 "\\name:\n"
-"\\at:	\\insn\n"
 "	xor	%edx, %edx\n"
+"\\at:	\\insn\n"
 "	ret\n"
 "	.size \\name, . - \\name\n"
 "	.endm\n"
@@ -91,8 +96,8 @@ __asm__(
 "	.type \\name,@function\n"
 "	.p2align 4\n"
 "\\name:\n"
-"\\at:	\\insn\n"
 "	xor	%eax, %eax\n"
+"\\at:	\\insn\n"
 "	ret\n"
 "	.size \\name, . - \\name\n"
 "	.endm\n"
