@@ -36,6 +36,13 @@ const struct scenario *const scenarios[] = {
 	&scn_answer_faults_again,
 	&scn_dma_detach,
 	&scn_dma_replace,
+	&scn_dma_unmap,
+	&scn_dma_remap,
+	&scn_dma_neighbours,
+	&scn_bond_unbind,
+	&scn_bond_bind,
+	&scn_bond_other,
+	&scn_bond_three,
 	&scn_broken_version_4,
 	&scn_broken_bare_pointer,
 	&scn_broken_late_reference,
@@ -43,6 +50,8 @@ const struct scenario *const scenarios[] = {
 	&scn_broken_drain,
 	&scn_broken_report,
 	&scn_broken_quiesce,
+	&scn_broken_unmap,
+	&scn_broken_bond,
 	NULL,
 };
 

@@ -6,9 +6,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/core.h"
 #include "explore/explore.h"
 
 #define WIDTH 58
+
+/* A slot of a group: which handle, whose, how many references it counts. */
+static bool print_slot_word(char *buf, size_t size, uint64_t word)
+{
+	const struct ex_block *block = ex_block_of(core_slot_handle(word));
+
+	if (!block || !core_slot_owner(word))
+		return false;
+	snprintf(buf, size, "{%s#%u, owner %u, count %u}", block->site->func, block->nr,
+		 core_slot_owner(word), core_slot_count(word));
+	return true;
+}
 
 /* "new_handle#1+8", if it is in a block. */
 static void print_value(char *buf, size_t size, uint64_t value)
@@ -22,6 +35,8 @@ static void print_value(char *buf, size_t size, uint64_t value)
 			snprintf(buf, size, "%s#%u+%zu", block->site->func, block->nr, offset);
 		else
 			snprintf(buf, size, "%s#%u", block->site->func, block->nr);
+	} else if (print_slot_word(buf, size, value)) {
+		return;
 	} else if (value < 10000) {
 		snprintf(buf, size, "%llu", (unsigned long long)value);
 	} else if ((int64_t)value < 0 && (int64_t)value > -10000) {

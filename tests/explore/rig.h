@@ -41,7 +41,8 @@ struct rig {
 	unsigned int responses; /* that the device was given */
 	enum uiommu_page_response_code code;
 	void (*on_response)(void); /* what the device does when it has one */
-	uint32_t gone;		   /* atomic: nothing is attached, so there is no DMA */
+	/* Atomic.  1: nothing is attached, so there is no DMA; else an address that was unmapped. */
+	uint32_t gone;
 };
 
 extern struct rig rig;

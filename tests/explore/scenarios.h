@@ -12,6 +12,8 @@
 
 #include "explore/explore.h"
 
+struct iopt;
+
 extern const struct scenario scn_get_attach, scn_get_get_replace, scn_get_settle,
 	scn_answer_leaving;
 extern const struct scenario scn_get_detach, scn_get_get_detach, scn_get_replace,
@@ -23,7 +25,11 @@ extern const struct scenario scn_report_detach, scn_report_keep_detach, scn_repo
 	scn_report_answer_removal, scn_answer_faults_again, scn_broken_response, scn_broken_drain,
 	scn_broken_report;
 
-extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce;
+extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce, scn_dma_unmap,
+	scn_dma_remap, scn_dma_neighbours, scn_broken_unmap;
+
+extern const struct scenario scn_bond_unbind, scn_bond_bind, scn_bond_other, scn_bond_three,
+	scn_broken_bond;
 
 /* Not wrong, see small_handle.c. */
 struct uiommu_attach_handle *small_handle_get(struct uiommu_group *group, uint32_t pasid,
@@ -33,5 +39,6 @@ int broken_group_response(struct uiommu_iopf_group *group, enum uiommu_page_resp
 int broken_report_device_fault(struct uiommu_device *dev, const struct uiommu_fault *fault);
 int broken_detach_group_handle(struct uiommu_group *group, uint32_t pasid,
 			       struct uiommu_attach_handle *handle);
+int broken_iopt_unmap(struct iopt *iopt, uint64_t iova, uint64_t length, uint64_t *unmapped);
 
 #endif /* EXPLORE_SCENARIOS_H */
