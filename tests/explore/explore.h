@@ -162,8 +162,11 @@ struct ex_result {
 	bool failed;	    /* then ex_run tells */
 };
 
-void ex_search(const struct scenario *scenario, unsigned int bound, double seconds,
-	       struct ex_result *result);
+/* All schedules with at most min_bound preemptions, then with one more, up to max_bound. */
+void ex_search(const struct scenario *scenario, unsigned int min_bound, unsigned int max_bound,
+	       double deadline, struct ex_result *result);
+/* What a deadline is measured by, in seconds. */
+double ex_now(void);
 /* -EINVAL: malformed. */
 int ex_replay(const struct scenario *scenario, const char *schedule, struct ex_result *result);
 

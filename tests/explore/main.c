@@ -2,6 +2,9 @@
 /*
  * explore/main.c - explore [--list] [--scenario NAME] [--bound N] [--seconds N] [--replay S]
  *
+ * First each scenario up to the bound that it names; with --seconds then again
+ * with one preemption more, and so on, while there is time.
+ *
  * Exit status: 0 if what is right held and what is wrong on purpose was found;
  * 1 if not; 2 for a wrong command line.
  */
@@ -20,6 +23,7 @@ const struct scenario *const scenarios[] = {
 	&scn_get_get_replace,
 	&scn_get_settle,
 	&scn_get_other_owner,
+	&scn_get_recycled,
 	&scn_detach_detach,
 	&scn_attach_attach,
 	&scn_wait_detached,
@@ -33,6 +37,7 @@ const struct scenario *const scenarios[] = {
 	&scn_answer_leaving,
 	&scn_answer_answer_detach,
 	&scn_report_answer_removal,
+	&scn_report_answer_detach,
 	&scn_answer_faults_again,
 	&scn_dma_detach,
 	&scn_dma_replace,
@@ -55,13 +60,19 @@ const struct scenario *const scenarios[] = {
 	NULL,
 };
 
+/* However slow the machine is. */
+#define FIRST_PASS_SECONDS 60
+
 struct options {
 	const char *scenario;
 	const char *replay;
 	long bound; /* -1: each scenario's own */
 	double seconds;
-	bool verbose;
 };
+
+/* Of the whole run. */
+static uint64_t schedules_seen;
+static unsigned int nr_held, nr_found, nr_bad;
 
 static void list(void)
 {
@@ -78,21 +89,22 @@ static void print_outcome(const struct scenario *scenario, const struct ex_resul
 	else if (scenario->broken)
 		outcome = "NOT FOUND";
 	else if (!result->complete)
-		outcome = "holds so far (time is up)";
+		outcome = "holds so far";
 	printf("%-26s %9llu schedules, up to %u preemption%s: %s\n", scenario->name,
 	       (unsigned long long)result->schedules, result->bound, result->bound == 1 ? "" : "s",
 	       outcome);
 }
 
-/* Whether it came out as it should. */
-static bool explore(const struct scenario *scenario, const struct options *options)
+/* From min to max preemptions.  Whether it came out as it should. */
+static bool explore(const struct scenario *scenario, unsigned int min, unsigned int max,
+		    double deadline, bool verbose)
 {
-	unsigned int bound = options->bound < 0 ? scenario->bound : (unsigned int)options->bound;
 	struct ex_result result;
 
-	ex_search(scenario, bound, options->seconds, &result);
+	ex_search(scenario, min, max, deadline, &result);
+	schedules_seen += result.schedules;
 	print_outcome(scenario, &result);
-	if (result.failed && (options->verbose || !scenario->broken)) {
+	if (result.failed && (verbose || !scenario->broken)) {
 		ex_print_run(scenario);
 		ex_print_schedule(scenario);
 		putchar('\n');
@@ -114,6 +126,70 @@ static int replay(const struct scenario *scenario, const char *schedule)
 	return result.failed == scenario->broken ? 0 : 1;
 }
 
+static bool selected(const struct scenario *scenario, const struct options *options)
+{
+	return !options->scenario || !strcmp(options->scenario, scenario->name);
+}
+
+static void first_pass(const struct options *options)
+{
+	for (int i = 0; scenarios[i]; i++) {
+		const struct scenario *scenario = scenarios[i];
+		unsigned int bound = scenario->bound;
+
+		if (!selected(scenario, options))
+			continue;
+		if (options->bound >= 0)
+			bound = (unsigned int)options->bound;
+		if (!explore(scenario, 0, bound, ex_now() + FIRST_PASS_SECONDS, options->scenario))
+			nr_bad++;
+		else if (scenario->broken)
+			nr_found++;
+		else
+			nr_held++;
+	}
+}
+
+/* What held goes deeper, until the time is up. */
+static void deeper_passes(const struct options *options, double deadline)
+{
+	for (unsigned int more = 1; more < 100; more++) {
+		for (int i = 0; scenarios[i]; i++) {
+			const struct scenario *scenario = scenarios[i];
+
+			if (scenario->broken || !selected(scenario, options))
+				continue;
+			if (ex_now() > deadline || nr_bad)
+				return;
+			if (!explore(scenario, scenario->bound + more, scenario->bound + more,
+				     deadline, true))
+				nr_bad++;
+		}
+	}
+}
+
+static int run(const struct options *options)
+{
+	double deadline = ex_now() + options->seconds;
+
+	if (options->replay) {
+		for (int i = 0; scenarios[i]; i++)
+			if (selected(scenarios[i], options))
+				return replay(scenarios[i], options->replay);
+	} else {
+		first_pass(options);
+	}
+	if (!nr_held && !nr_found && !nr_bad) {
+		fprintf(stderr, "explore: no scenario %s; --list lists them\n", options->scenario);
+		return 2;
+	}
+	if (options->bound < 0)
+		deeper_passes(options, deadline);
+	printf("%llu schedules: %u scenarios hold, %u wrong ones were found, %u came out badly\n",
+	       (unsigned long long)schedules_seen, nr_held, nr_found, nr_bad);
+	return nr_bad ? 1 : 0;
+}
+
 static int usage(int status)
 {
 	fprintf(status ? stderr : stdout,
@@ -122,29 +198,9 @@ static int usage(int status)
 		"  --list            what scenarios there are\n"
 		"  --scenario NAME   only this one, with the failing schedule step by step\n"
 		"  --bound N         preemptions at most (each scenario has its own default)\n"
-		"  --seconds N       per scenario at most (default 10)\n"
+		"  --seconds N       go on with higher bounds until N seconds have passed\n"
 		"  --replay S        one schedule, as a failure prints it, step by step\n");
 	return status;
-}
-
-static int run(const struct options *options)
-{
-	unsigned int seen = 0;
-	bool good = true;
-
-	for (int i = 0; scenarios[i]; i++) {
-		if (options->scenario && strcmp(options->scenario, scenarios[i]->name))
-			continue;
-		seen++;
-		if (options->replay)
-			return replay(scenarios[i], options->replay);
-		good = explore(scenarios[i], options) && good;
-	}
-	if (!seen) {
-		fprintf(stderr, "explore: no scenario %s; --list lists them\n", options->scenario);
-		return 2;
-	}
-	return good ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -158,11 +214,11 @@ int main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct options options = {.bound = -1, .seconds = 10};
+	struct options options = {.bound = -1};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		char *end = "";
+		char none[] = "", *end = none;
 
 		switch (opt) {
 		case 'l':
@@ -170,7 +226,6 @@ int main(int argc, char **argv)
 			return 0;
 		case 's':
 			options.scenario = optarg;
-			options.verbose = true;
 			break;
 		case 'b':
 			options.bound = strtol(optarg, &end, 10);

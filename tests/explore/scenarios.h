@@ -14,20 +14,23 @@
 
 struct iopt;
 
-extern const struct scenario scn_get_attach, scn_get_get_replace, scn_get_settle,
-	scn_answer_leaving;
-extern const struct scenario scn_get_detach, scn_get_get_detach, scn_get_replace,
-	scn_get_other_owner, scn_detach_detach, scn_attach_attach, scn_wait_detached, scn_domain,
-	scn_broken_version_4, scn_broken_bare_pointer, scn_broken_late_reference;
+/* scn_handle.c */
+extern const struct scenario scn_get_detach, scn_get_get_detach, scn_get_attach, scn_get_replace,
+	scn_get_get_replace, scn_get_settle, scn_get_other_owner, scn_get_recycled,
+	scn_detach_detach, scn_attach_attach, scn_wait_detached, scn_domain, scn_broken_version_4,
+	scn_broken_bare_pointer, scn_broken_late_reference;
 
+/* scn_iopf.c */
 extern const struct scenario scn_report_detach, scn_report_keep_detach, scn_report_replace,
-	scn_answer_detach, scn_answer_replace, scn_answer_removal, scn_answer_answer_detach,
-	scn_report_answer_removal, scn_answer_faults_again, scn_broken_response, scn_broken_drain,
-	scn_broken_report;
+	scn_answer_detach, scn_answer_replace, scn_answer_removal, scn_answer_leaving,
+	scn_answer_answer_detach, scn_report_answer_removal, scn_report_answer_detach,
+	scn_answer_faults_again, scn_broken_response, scn_broken_drain, scn_broken_report;
 
+/* scn_dma.c, scn_unmap.c */
 extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce, scn_dma_unmap,
 	scn_dma_remap, scn_dma_neighbours, scn_broken_unmap;
 
+/* scn_bond.c */
 extern const struct scenario scn_bond_unbind, scn_bond_bind, scn_bond_other, scn_bond_three,
 	scn_broken_bond;
 

@@ -157,6 +157,83 @@ const struct scenario scn_get_other_owner = {
 	.finish = finish_two_releases,
 };
 
+/* ---- a handle's memory, used again as soon as it may be ---- */
+
+static struct rig_handle *memory;
+static uint32_t memory_is_free;
+
+static void recycle(struct uiommu_attach_handle *handle)
+{
+	rig.released++;
+	memory->magic = 0;
+	ui_store_release(&memory_is_free, 1);
+}
+
+static const struct uiommu_handle_ops recycling_owner = {
+	.name = "recycling",
+	.release = recycle,
+};
+
+static const struct uiommu_handle_ops recycling_other_owner = {
+	.name = "recycling, other",
+	.release = recycle,
+};
+
+static void attach_recycled(const struct uiommu_handle_ops *ops)
+{
+	struct uiommu_domain *domain = rig_domain(NULL);
+
+	CHECK(!uiommu_attach_handle_init(rig.ctx, &memory->handle, ops));
+	memory->magic = RIG_MAGIC;
+	CHECK(!uiommu_attach_group_handle(domain, rig.group, UIOMMU_NO_PASID, &memory->handle));
+	uiommu_domain_put(domain);
+}
+
+static void setup_recycled(void)
+{
+	rig_setup();
+	memory = ui_zalloc(sizeof(*memory));
+	memory_is_free = 0;
+	attach_recycled(&recycling_owner);
+}
+
+/* A look-up may find the address more than once, but never the wrong life of it. */
+static void get_recycling(void)
+{
+	look_up(&recycling_owner, -EBUSY);
+	look_up(&recycling_owner, -EBUSY);
+}
+
+static void detach_recycle_attach(void)
+{
+	rig_detach();
+	/* If the look-up has a reference, it isn't free yet. */
+	if (!ui_xchg(&memory_is_free, 0))
+		return;
+	attach_recycled(&recycling_other_owner);
+	rig_detach();
+	if (!ui_xchg(&memory_is_free, 0))
+		return;
+	attach_recycled(&recycling_owner);
+}
+
+static void finish_recycled(void)
+{
+	rig_finish();
+	CHECK(!memory->magic);
+	ui_free(memory);
+}
+
+const struct scenario scn_get_recycled = {
+	.name = "get-recycled",
+	.summary = "look-ups while the handle's address is used again, also by another owner",
+	.bound = 3,
+	.setup = setup_recycled,
+	.threads = {get_recycling, detach_recycle_attach},
+	.names = {"look-up", "detach, attach"},
+	.finish = finish_recycled,
+};
+
 /* ---- two that change the slot ---- */
 
 static struct uiommu_attach_handle *theirs;

@@ -274,6 +274,25 @@ const struct scenario scn_report_answer_removal = {
 	.finish = finish_answered,
 };
 
+static void answer_if_kept(void)
+{
+	rig_wait(&flag);
+	if (!nr_kept)
+		answer_rc = -EALREADY; /* the detach was first, and then there was no handler */
+	else
+		answer_late();
+}
+
+const struct scenario scn_report_answer_detach = {
+	.name = "report-answer-detach",
+	.summary = "a report, its late answer, and a detach",
+	.bound = 2,
+	.setup = setup_keeping,
+	.threads = {report_and_tell, answer_if_kept, detach},
+	.names = {"report", "answer", "detach"},
+	.finish = finish_answered,
+};
+
 /* ---- below an answer ---- */
 
 static void fault_again(void)

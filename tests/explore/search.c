@@ -58,7 +58,7 @@ static bool backtrack(void)
 	return false;
 }
 
-static double now(void)
+double ex_now(void)
 {
 	struct timespec ts;
 
@@ -81,21 +81,20 @@ static bool search_bound(const struct scenario *scenario, double deadline, uint6
 		}
 		if (ex_sites_grew)
 			return false;
-		if (*schedules % 64 == 0 && now() > deadline)
+		if (*schedules % 64 == 0 && ex_now() > deadline)
 			return false;
 	} while (backtrack());
 	return true;
 }
 
-void ex_search(const struct scenario *scenario, unsigned int max_bound, double seconds,
-	       struct ex_result *result)
+void ex_search(const struct scenario *scenario, unsigned int min_bound, unsigned int max_bound,
+	       double deadline, struct ex_result *result)
 {
-	double deadline = now() + seconds;
 	uint64_t schedules;
 
 	ex_sites_clear();
 	*result = (struct ex_result){0};
-	for (bound = 0; bound <= max_bound; bound++) {
+	for (bound = min_bound; bound <= max_bound; bound++) {
 		bool complete;
 
 		ex_sites_grew = false;
@@ -109,7 +108,7 @@ void ex_search(const struct scenario *scenario, unsigned int max_bound, double s
 		if (ex_sites_grew) {
 			/* There are points that we didn't have: from the start. */
 			result->schedules = 0;
-			bound = -1U;
+			bound = min_bound - 1;
 			continue;
 		}
 		if (!complete)
