@@ -40,6 +40,7 @@ static void *forking;
 /* Under table_lock. */
 static struct shim_file *free_files;
 static struct shim_file *parked;
+static struct shim_file *volatile inherited;
 
 static void lock(void)
 {
@@ -636,7 +637,8 @@ void fdtable_fork_child(void)
 		if (!(slot & FDTABLE_FOLDER))
 			sf->dead = true;
 	}
-	/* What the parent has parked is the parent's. */
+	/* What the parent has parked is the parent's; here it's only not lost. */
+	inherited = parked;
 	parked = NULL;
 }
 

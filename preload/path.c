@@ -255,7 +255,7 @@ static bool absolute(int dir, const char *path, char *buf, size_t size)
 
 static bool ours(const char *name)
 {
-	return under(name, "/sys") || under(name, "/dev");
+	return under(name, "/sys") || under(name, "/dev") || !strcmp(name, "/");
 }
 
 void path_resolve(int dir, const char *path, struct path *out)
@@ -286,7 +286,6 @@ void path_resolve(int dir, const char *path, struct path *out)
 		if (ours(name) && classify(name, out) == PATH_TREE) {
 			*dotdot = rest;
 			out->name = "";
-			out->folder = false;
 			if (!real_lstat(out->buf, &st))
 				set_tree(out, PATH_TREE);
 			errno = saved;
@@ -332,6 +331,24 @@ size_t path_strip(char *buf, size_t len)
 		return len;
 	len -= root_len;
 	memmove(buf, buf + root_len, len);
+	return len;
+}
+
+bool path_of_fd(int fd, char *buf, size_t size)
+{
+	int saved = errno;
+	char link[32];
+	ssize_t n;
+	size_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = real_readlink(link, buf, size - 1);
+	errno = saved;
+	len = n < 0 ? 0 : path_strip(buf, (size_t)n);
+	/* Nothing was stripped: a file elsewhere. */
+	if (n < 0 || len == (size_t)n)
+		len = 0;
+	buf[len] = '\0';
 	return len;
 }
 

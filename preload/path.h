@@ -56,7 +56,7 @@ static inline bool path_maybe(int dir, const char *path)
 		return false;
 	if (path[0] == '/')
 		return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
-		       path[1] == '.';
+		       path[1] == '.' || !path[1];
 	return dir >= 0 && (fdtable_slot(dir) & FDTABLE_FOLDER);
 }
 
@@ -74,6 +74,8 @@ bool path_is_host_link(const struct path *path);
  * end.  Returns the new length.
  */
 size_t path_strip(char *buf, size_t len);
+/* The name that an open file of the tree has for the client; false, "": it isn't one. */
+bool path_of_fd(int fd, char *buf, size_t size);
 /* The number in /proc/self/fd/N and its other spellings, of this process; or -1. */
 int path_proc_fd(const char *path);
 /* "/dev/iommu" -> its empty file in the tree */

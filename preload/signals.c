@@ -26,6 +26,7 @@
 #include "base/sync.h"
 #include "insn_alu.h"
 #include "real.h"
+#include "valgrind.h"
 
 /* Virtual bits. */
 #define BIT_SEGV 1
@@ -218,6 +219,9 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	struct sigaction found;
 	sigset_t mask;
 
+	/* Valgrind takes the flag to mean that there is such a stack, and doesn't extend ours. */
+	if (valgrind_running())
+		act.flags &= ~(unsigned long)SA_ONSTACK;
 	actions_lock(&mask);
 	if (!ours) {
 		/* Known before it can be called. */
@@ -522,12 +526,16 @@ static void take_default(int sig, siginfo_t *info, ucontext_t *uc, enum signals_
 	struct kernel_action act = {.handler = NULL};
 	uint64_t set = sig_bit(sig);
 
-	if (kind != SIGNALS_REPEATS)
-		raw_mask(SIG_BLOCK, &set, NULL);
 	raw_action(sig, &act, NULL);
 	sigdelset(&uc->uc_sigmask, sig);
-	if (kind != SIGNALS_REPEATS)
-		raw_queue(sig, info);
+	if (kind == SIGNALS_REPEATS)
+		return;
+	/* Valgrind would have the instruction fault again first; it dumps no core anyway. */
+	if (valgrind_running())
+		shim_syscall(SYS_tgkill, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
+			     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0, 0);
+	raw_mask(SIG_BLOCK, &set, NULL);
+	raw_queue(sig, info);
 }
 
 /*

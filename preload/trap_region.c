@@ -362,6 +362,11 @@ int trap_map(struct uiommu_mapping *m, void *addr_hint, size_t len, int prot, in
 			cancel(r);
 		return (int)rc;
 	}
+	/* Not every kernel knows the flag, nor does valgrind: a hint to them. */
+	if ((flags & MAP_FIXED_NOREPLACE) && rc != (long)addr_hint) {
+		shim_syscall(SYS_munmap, rc, (long)len, 0, 0, 0, 0);
+		return -EEXIST;
+	}
 	if (!over) {
 		/* Left over from a munmap() past our name. */
 		forget((uint64_t)rc, (uint64_t)rc + len);

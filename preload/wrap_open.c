@@ -95,18 +95,25 @@ static int open_tree(const struct path *path, int flags)
 	return (int)shim_errno(real_openat(AT_FDCWD, use, flags));
 }
 
-/* Names relative to it will have to be looked at. */
+/*
+ * Names relative to it will have to be looked at.  What was found in the tree, maybe
+ * through links, is remembered by its own name, so that ".." leads to its own parent.
+ */
 static void mark_folder(int fd, const struct path *path, int flags)
 {
+	const char *name = path->name;
+	char resolved[PATH_ROOM * 2];
 	struct shim_entry entry;
 	struct stat st;
 
-	if (!path->name[0])
-		return;
 	if (!(flags & O_DIRECTORY) && (real_fstat(fd, &st) || !S_ISDIR(st.st_mode)))
 		return;
+	if (path->kind == PATH_TREE && path_of_fd(fd, resolved, sizeof(resolved)))
+		name = resolved;
+	if (!name[0])
+		return;
 	shim_enter(&entry);
-	fdtable_mark(fd, path->name);
+	fdtable_mark(fd, name);
 	shim_leave(&entry);
 }
 

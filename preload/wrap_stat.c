@@ -245,24 +245,13 @@ SHIM_WRAP(int, statfs, (const char *name, struct statfs *st))
 }
 SHIM_ALIAS(statfs64, statfs);
 
-/* The name that an open file of the tree has for the client; "": it isn't one. */
-static void tree_name(int fd, char *name, size_t size)
+/* The name that an open file of the tree has for the client; false: it isn't one. */
+static bool tree_name(int fd, char *name, size_t size)
 {
 	struct stat root, file;
-	char link[32];
-	ssize_t n;
-	size_t len;
 
-	name[0] = '\0';
-	if (path_root_stat(&root) || real_fstat(fd, &file) || root.st_dev != file.st_dev)
-		return;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = real_readlink(link, name, size - 1);
-	len = n < 0 ? 0 : path_strip(name, (size_t)n);
-	/* Nothing was stripped: a file elsewhere on the same file system. */
-	if (n < 0 || len == (size_t)n)
-		len = 0;
-	name[len] = '\0';
+	return !path_root_stat(&root) && !real_fstat(fd, &file) && root.st_dev == file.st_dev &&
+	       path_of_fd(fd, name, size);
 }
 
 SHIM_WRAP(int, fstatfs, (int fd, struct statfs *st))
@@ -285,8 +274,7 @@ SHIM_WRAP(int, fstatfs, (int fd, struct statfs *st))
 		snprintf(name, sizeof(name), "%s", sf->name);
 		fdtable_put(sf);
 	} else {
-		tree_name(fd, name, sizeof(name));
-		ours = name[0];
+		ours = tree_name(fd, name, sizeof(name));
 	}
 	shim_leave(&entry);
 	if (ours)

@@ -90,6 +90,24 @@ static void test_folders(void)
 	CHECK_ERR(faccessat(sub, "no", F_OK, 0), ENOENT);
 	close(sub);
 	close(fd);
+	/* The parent of where a link led, and from there on: systemd's way of following one. */
+	fd = open(SYS_DEVICE, O_PATH | O_DIRECTORY);
+	sub = openat(fd, "..", O_PATH | O_NOFOLLOW);
+	close(fd);
+	fd = openat(sub, "../system/cpu", O_RDONLY | O_DIRECTORY);
+	close(sub);
+	slurp(openat(fd, "online", O_RDONLY), a, sizeof(a));
+	CHECK(a[0] == '0');
+	close(fd);
+	fd = open("/", O_PATH | O_DIRECTORY);
+	sub = openat(fd, "sys", O_PATH | O_NOFOLLOW);
+	close(fd);
+	fd = openat(sub, "kernel", O_PATH | O_NOFOLLOW);
+	close(sub);
+	sub = openat(fd, "iommu_groups", O_PATH | O_NOFOLLOW);
+	CHECK(!faccessat(sub, "0/devices/" BDF, F_OK, 0));
+	close(fd);
+	close(sub);
 	/* From the host's own folders down to ours, and to a node. */
 	fd = open("/sys", O_PATH | O_CLOEXEC);
 	slurp(openat(fd, "bus/pci/devices/" BDF "/vendor", O_RDONLY), a, sizeof(a));
