@@ -69,23 +69,38 @@ static inline void ui_spin_pause(unsigned int tries)
 /* ---- mutexes ---- */
 
 /*
- * A mutex knows its owner in debug builds, so "caller holds X" is asserted.
+ * One word and the kernel's futex: an uncontended pair of lock and unlock is two
+ * instructions that matter, where pthread's is over fifty, and there are several
+ * pairs in each map, attach and fault.  In debug builds a mutex knows its owner,
+ * so "caller holds X" is asserted.
+ *
+ *  word	0: free, 1: held, 2: held and maybe waited for
  */
 struct ui_mutex {
-	pthread_mutex_t lock;
+	uint32_t word;
 #ifndef NDEBUG
-	pthread_t owner;
 	bool held;
+	pthread_t owner;
 #endif
 };
 
+/*
+ *  turn	counts broadcasts
+ */
 struct ui_cond {
-	pthread_cond_t cond;
+	uint32_t turn;
 };
+
+/* sync.c: waits until it has the mutex; wakes one who waits. */
+void ui_mutex_lock_slow(struct ui_mutex *m);
+void ui_mutex_wake(struct ui_mutex *m);
+/* The mutex is held, and is again on return; wakes up without reason at times. */
+void ui_cond_wait(struct ui_cond *c, struct ui_mutex *m);
+void ui_cond_broadcast(struct ui_cond *c);
 
 static inline void ui_mutex_init(struct ui_mutex *m)
 {
-	pthread_mutex_init(&m->lock, NULL);
+	ui_store_relaxed(&m->word, 0);
 #ifndef NDEBUG
 	m->held = false;
 #endif
@@ -93,25 +108,23 @@ static inline void ui_mutex_init(struct ui_mutex *m)
 
 static inline void ui_mutex_destroy(struct ui_mutex *m)
 {
-	pthread_mutex_destroy(&m->lock);
+	assert(!ui_load_relaxed(&m->word));
+	(void)m;
 }
 
 static inline void ui_mutex_lock(struct ui_mutex *m)
 {
-	pthread_mutex_lock(&m->lock);
+	uint32_t word = 0;
+
+	/* Pairs with the release in ui_mutex_unlock(). */
+	if (__builtin_expect(!__atomic_compare_exchange_n(&m->word, &word, 1, false,
+							  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+			     0))
+		ui_mutex_lock_slow(m);
 #ifndef NDEBUG
 	m->owner = pthread_self();
 	m->held = true;
 #endif
-}
-
-static inline void ui_mutex_unlock(struct ui_mutex *m)
-{
-#ifndef NDEBUG
-	assert(m->held && pthread_equal(m->owner, pthread_self()));
-	m->held = false;
-#endif
-	pthread_mutex_unlock(&m->lock);
 }
 
 /* Only the holder may ask. */
@@ -124,31 +137,24 @@ static inline void ui_mutex_assert_held(const struct ui_mutex *m)
 #endif
 }
 
+static inline void ui_mutex_unlock(struct ui_mutex *m)
+{
+	ui_mutex_assert_held(m);
+#ifndef NDEBUG
+	m->held = false;
+#endif
+	if (__builtin_expect(__atomic_exchange_n(&m->word, 0, __ATOMIC_RELEASE) == 2, 0))
+		ui_mutex_wake(m);
+}
+
 static inline void ui_cond_init(struct ui_cond *c)
 {
-	pthread_cond_init(&c->cond, NULL);
+	ui_store_relaxed(&c->turn, 0);
 }
 
 static inline void ui_cond_destroy(struct ui_cond *c)
 {
-	pthread_cond_destroy(&c->cond);
-}
-
-static inline void ui_cond_wait(struct ui_cond *c, struct ui_mutex *m)
-{
-#ifndef NDEBUG
-	m->held = false;
-#endif
-	pthread_cond_wait(&c->cond, &m->lock);
-#ifndef NDEBUG
-	m->owner = pthread_self();
-	m->held = true;
-#endif
-}
-
-static inline void ui_cond_broadcast(struct ui_cond *c)
-{
-	pthread_cond_broadcast(&c->cond);
+	(void)c;
 }
 
 /* ---- memory of shared objects ---- */

@@ -23,7 +23,7 @@
 
 #include "mm/mm.h"
 #include "mm/object.h"
-#include "mm/sys.h"
+#include "base/sys.h"
 
 #define MM_PAGE 4096ull
 /* Up to here it is cheaper to touch the pages than to look at the map. */
@@ -68,7 +68,7 @@ static int mm_populate(uint64_t start, uint64_t end, uint32_t perm)
 	long rc;
 
 	do {
-		rc = mm_syscall3(SYS_madvise, (long)start, (long)(end - start), advice);
+		rc = ui_syscall3(SYS_madvise, (long)start, (long)(end - start), advice);
 	} while (rc == -EINTR);
 	return (int)rc;
 }
@@ -87,12 +87,12 @@ static int mm_open_maps(const struct uiommu_mm *mm)
 
 	if (!mm->self)
 		snprintf(path, sizeof(path), "/proc/%d/maps", (int)mm->pid);
-	return (int)mm_syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	return (int)ui_syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 }
 
 static void mm_close_maps(int fd)
 {
-	mm_syscall3(SYS_close, fd, 0, 0);
+	ui_syscall3(SYS_close, fd, 0, 0);
 }
 
 /* A VMA covers the first byte that is looked at: are its rights enough? */
@@ -118,7 +118,7 @@ static int mm_check_query(struct uiommu_mm *mm, int fd, uint64_t start, uint64_t
 {
 	while (start < end) {
 		struct mm_procmap_query q = {.size = sizeof(q), .query_addr = start};
-		long rc = mm_syscall3(SYS_ioctl, fd, (long)MM_PROCMAP_QUERY, (long)&q);
+		long rc = ui_syscall3(SYS_ioctl, fd, (long)MM_PROCMAP_QUERY, (long)&q);
 
 		if (rc == -EINTR)
 			continue;
@@ -154,7 +154,7 @@ static int mm_maps_getc(struct mm_maps *maps)
 		long rc;
 
 		do {
-			rc = mm_syscall3(SYS_read, maps->fd, (long)maps->buf, sizeof(maps->buf));
+			rc = ui_syscall3(SYS_read, maps->fd, (long)maps->buf, sizeof(maps->buf));
 		} while (rc == -EINTR);
 		if (rc <= 0)
 			return -1;

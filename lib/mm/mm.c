@@ -18,7 +18,7 @@
 #include "mm/guard.h"
 #include "mm/mm.h"
 #include "mm/object.h"
-#include "mm/sys.h"
+#include "base/sys.h"
 
 /* The kernel cuts a transfer at 2 GiB less a page. */
 #define MM_VM_CHUNK ((size_t)1 << 30)
@@ -38,7 +38,7 @@ static struct uiommu_mm *mm_alloc(struct uiommu *ctx, pid_t pid, bool self)
 
 int mm_init(struct uiommu *ctx)
 {
-	pid_t pid = (pid_t)mm_syscall3(SYS_getpid, 0, 0, 0);
+	pid_t pid = (pid_t)ui_syscall3(SYS_getpid, 0, 0, 0);
 
 	ctx->self_mm = mm_alloc(ctx, pid, true);
 	return ctx->self_mm ? 0 : -ENOMEM;
@@ -71,7 +71,7 @@ UIOMMU_API struct uiommu_mm *uiommu_mm_of(struct uiommu *ctx, pid_t pid)
 	/* Nothing is at address 0: the right to look is judged before that. */
 	local = (struct iovec){.iov_base = &byte, .iov_len = 1};
 	remote = (struct iovec){.iov_base = NULL, .iov_len = 1};
-	rc = mm_syscall6(SYS_process_vm_readv, pid, (long)&local, 1, (long)&remote, 1, 0);
+	rc = ui_syscall6(SYS_process_vm_readv, pid, (long)&local, 1, (long)&remote, 1, 0);
 	if (rc < 0 && rc != -EFAULT)
 		return UIOMMU_ERR_PTR(rc);
 	mm = mm_alloc(ctx, pid, false);
@@ -99,7 +99,7 @@ static size_t mm_vm_copy(struct uiommu_mm *mm, long nr, void *buf, uint64_t addr
 		size_t chunk = length - done < MM_VM_CHUNK ? length - done : MM_VM_CHUNK;
 		struct iovec local = {.iov_base = (char *)buf + done, .iov_len = chunk};
 		struct iovec remote = {.iov_base = (void *)(addr + done), .iov_len = chunk};
-		long rc = mm_syscall6(nr, mm->pid, (long)&local, 1, (long)&remote, 1, 0);
+		long rc = ui_syscall6(nr, mm->pid, (long)&local, 1, (long)&remote, 1, 0);
 
 		if (rc == -EINTR)
 			continue;

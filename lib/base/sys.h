@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mm/sys.h - system calls that leave errno and libc alone
+ * base/sys.h - system calls that leave errno and libc alone
  *
  * The library lives in a process whose libc names may be ours: a call to open()
  * or madvise() from here would come back into the shim.  And errno belongs to
- * the client.  So the few calls that this room needs go straight to the kernel
+ * the client.  So the few calls that we need go straight to the kernel
  * and return what it returned.
  */
-#ifndef UI_MM_SYS_H
-#define UI_MM_SYS_H
+#ifndef UI_BASE_SYS_H
+#define UI_BASE_SYS_H
 
 #include <sys/syscall.h>
 
-static inline long mm_syscall6(long nr, long a, long b, long c, long d, long e, long f)
+static inline long ui_syscall6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
@@ -26,7 +26,7 @@ static inline long mm_syscall6(long nr, long a, long b, long c, long d, long e, 
 	return rc;
 }
 
-static inline long mm_syscall3(long nr, long a, long b, long c)
+static inline long ui_syscall3(long nr, long a, long b, long c)
 {
 	long rc;
 
@@ -37,4 +37,4 @@ static inline long mm_syscall3(long nr, long a, long b, long c)
 	return rc;
 }
 
-#endif /* UI_MM_SYS_H */
+#endif /* UI_BASE_SYS_H */
