@@ -25,7 +25,7 @@ static int open_node(const struct path *path, int flags)
 
 	if (flags & O_PATH)
 		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
-	if (flags & O_DIRECTORY)
+	if ((flags & O_DIRECTORY) || path->name[strlen(path->name) - 1] == '/')
 		return -ENOTDIR;
 	if ((flags & O_CREAT) && (flags & O_EXCL))
 		return -EEXIST;

@@ -40,6 +40,7 @@ static void test_open_flags(void)
 	CHECK_ERR(close(fd), EBADF);
 	CHECK_ERR(works(fd) ? 0 : -1, EBADF);
 	CHECK_ERR(open("/dev/iommu", O_RDWR | O_DIRECTORY), ENOTDIR);
+	CHECK_ERR(open("/dev/iommu/", O_RDWR), ENOTDIR);
 	CHECK_ERR(open("/dev/iommu", O_RDWR | O_CREAT | O_EXCL, 0600), EEXIST);
 	CHECK_ERR(open("/dev/vfio/devices/vfio99", O_RDWR), ENOENT);
 	CHECK(open64("/dev/iommu", O_RDWR) == 3);

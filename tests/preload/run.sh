@@ -25,4 +25,12 @@ fi
 if [ -s "$tmp/log" ]; then
 	sed 's/^/log: /' "$tmp/log" >&2
 fi
+# EXPECT_LOG: a pattern; the log has one line, which matches.
+if [ -n "${EXPECT_LOG:-}" ]; then
+	if [ ! -s "$tmp/log" ] || [ "$(wc -l <"$tmp/log")" != 1 ] ||
+		! grep -qE "$EXPECT_LOG" "$tmp/log"; then
+		echo "run.sh: the log is not one line like '$EXPECT_LOG'" >&2
+		exit 1
+	fi
+fi
 exit $status
