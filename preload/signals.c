@@ -517,25 +517,36 @@ void signals_init(bool on)
 /* ---- passing on ---- */
 
 /*
+ * Blocked until the handler is left, so that a core dump or the client's handler
+ * shows the client's code.  Valgrind would have the instruction fault again before
+ * that, and takes a code of the kernel's for a fault of its own.
+ */
+static void send_when_left(int sig, siginfo_t *info)
+{
+	uint64_t set = sig_bit(sig);
+
+	if (valgrind_running()) {
+		shim_syscall(SYS_tgkill, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
+			     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0, 0);
+		return;
+	}
+	raw_mask(SIG_BLOCK, &set, NULL);
+	raw_queue(sig, info);
+}
+
+/*
  * The default action.  A fault that its instruction would repeat is repeated, so
- * that the kernel sees the real one; another is sent again.  It is blocked until
- * the handler is left: a core dump shows the client's code.
+ * that the kernel sees the real one; another is sent again.
  */
 static void take_default(int sig, siginfo_t *info, ucontext_t *uc, enum signals_kind kind)
 {
 	struct kernel_action act = {.handler = NULL};
-	uint64_t set = sig_bit(sig);
 
 	raw_action(sig, &act, NULL);
 	sigdelset(&uc->uc_sigmask, sig);
 	if (kind == SIGNALS_REPEATS)
 		return;
-	/* Valgrind would have the instruction fault again first; it dumps no core anyway. */
-	if (valgrind_running())
-		shim_syscall(SYS_tgkill, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
-			     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0, 0);
-	raw_mask(SIG_BLOCK, &set, NULL);
-	raw_queue(sig, info);
+	send_when_left(sig, info);
 }
 
 /*
@@ -575,14 +586,10 @@ static void call_handler(int sig, siginfo_t *info, ucontext_t *uc, const struct 
 /* Other signals than those two: the kernel has the client's handler. */
 static void send_other(int sig, siginfo_t *info, ucontext_t *uc)
 {
-	uint64_t set = sig_bit(sig);
-
-	if (sigismember(&uc->uc_sigmask, sig) == 1) {
+	if (sigismember(&uc->uc_sigmask, sig) == 1)
 		take_default(sig, info, uc, SIGNALS_MADE);
-		return;
-	}
-	raw_mask(SIG_BLOCK, &set, NULL);
-	raw_queue(sig, info);
+	else
+		send_when_left(sig, info);
 }
 
 void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind kind)

@@ -355,6 +355,23 @@ struct trap_frame {
 
 struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high);
 
+/*
+ * Valgrind translates across a direct call or jump, and gives its place for that of
+ * the first instruction behind it.
+ */
+static uint64_t called(uint64_t rip)
+{
+	uint8_t code[16];
+	int32_t near;
+
+	while (trap_code(rip, code) >= 5 &&
+	       (code[0] == 0xe8 || code[0] == 0xe9 || code[0] == 0xeb)) {
+		memcpy(&near, code + 1, sizeof(near));
+		rip += code[0] == 0xeb ? 2 + (uint64_t)(int8_t)code[1] : 5 + (uint64_t)near;
+	}
+	return rip;
+}
+
 /* Return: where the frame is by now; push and pop move it, there are 64 bytes to spare. */
 struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *ymm_high)
 {
@@ -374,7 +391,7 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	}
 	memcpy(cpu.gpr, frame->gpr, sizeof(cpu.gpr));
 	cpu.gpr[GPR_SP] = sp;
-	cpu.rip = r.rip;
+	cpu.rip = called(r.rip);
 	cpu.flags = frame->flags;
 	cpu.xmm = xmm;
 	cpu.ymm_high = ymm_high;

@@ -121,6 +121,23 @@ static void test_access(void **arg)
 	assert_int_equal(dev.released, 1);
 }
 
+/* The access is the first instruction of a function, as valgrind's chasing dislikes it. */
+uint32_t first_load(const volatile uint32_t *p);
+__asm__(".text\n"
+	".type first_load, @function\n"
+	"first_load:\n"
+	"	movl (%rdi), %eax\n"
+	"	ret\n");
+
+static void test_first(void **arg)
+{
+	volatile uint32_t *bar = map_fake(RW);
+
+	((uint32_t *)dev.bytes)[5] = 0x55667788;
+	assert_int_equal(first_load(&bar[5]), 0x55667788);
+	unmap(bar, FAKE_SIZE);
+}
+
 /* A misaligned one is cut into aligned pieces, 16 bytes into two. */
 static void test_pieces(void **arg)
 {
@@ -403,7 +420,8 @@ static void test_unknown(void **arg)
 	assert_non_null(strstr(text, "offset 0x8"));
 	assert_non_null(strstr(text, "fld"));
 	assert_non_null(strstr(text, "bytes dd "));
-	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	if (!valgrind_running())
+		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 }
 
 static void touch(void *p)
@@ -517,7 +535,7 @@ static void test_divide(void **arg)
 		fail();
 	}
 	assert_int_equal(seen_sig, SIGFPE);
-	assert_int_equal(seen_code, FPE_INTDIV);
+	assert_int_equal(seen_code, valgrind_running() ? SI_TKILL : FPE_INTDIV);
 	signal(SIGFPE, SIG_DFL);
 	unmap(bar, FAKE_SIZE);
 }
@@ -740,6 +758,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_access, before),
+		cmocka_unit_test_setup(test_first, before),
 		cmocka_unit_test_setup(test_pieces, before),
 		cmocka_unit_test_setup(test_across, before),
 		cmocka_unit_test_setup(test_cut, before),
