@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""No C file is longer than 800 lines, no function longer than 60."""
+"""No C file is longer than 800 lines, no function of the product longer than 60."""
 import subprocess
 import sys
 
@@ -16,6 +16,8 @@ for path in files:
     if len(lines) - 1 > FILE_MAX:
         print(f"{path}: {len(lines) - 1} lines")
         bad += 1
+    if path.startswith("tests/"):
+        continue
     # By our style a function, and nothing else, opens with a lone "{".
     start = None
     for number, line in enumerate(lines, 1):
