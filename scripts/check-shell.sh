@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Every shell script, by its first line, passes shellcheck; every Python script
+# Every shell script, by its first line, passes shellcheck (but "a && b || c" is fine); every Python script
 # compiles.
 rc=0
 for file in $(scripts/sources.sh '*'); do
@@ -10,7 +10,7 @@ for file in $(scripts/sources.sh '*'); do
 		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' \
 			"$file" || rc=1
 		;;
-	'#!'*sh) shellcheck "$file" || rc=1 ;;
+	'#!'*sh) shellcheck -e SC2015 "$file" || rc=1 ;;
 	esac
 done
 exit $rc

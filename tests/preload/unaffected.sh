@@ -54,6 +54,7 @@ says "character special file" stat -c %F /dev/iommu
 says 600 stat -c %a /dev/vfio/devices/vfio0
 says sysfs stat -f -c %T $device
 says vfio0 ls $device/vfio-dev
+# shellcheck disable=SC2010 # what ls -l prints is the test
 ls -l /sys/bus/pci/devices | grep -q " $bdf -> ../../../devices/pci" || fail "ls -l doesn't list $bdf"
 [ -z "$(ls -l /sys/bus/pci/devices /dev/vfio /dev/vfio/devices /dev/iommu $device 2>&1 >/dev/null)" ] ||
 	fail "ls -l complains"
