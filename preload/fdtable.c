@@ -131,6 +131,7 @@ static struct shim_file *file_alloc(const char *name)
 	sf->client_fd = -1;
 	sf->accmode = 0;
 	sf->rdev = 0;
+	sf->ino = 0;
 	sf->name = copy;
 	sf->file = NULL;
 	sf->next = NULL;
@@ -489,8 +490,11 @@ void fdtable_reap(void)
 void fdtable_mark(int fd, const char *path)
 {
 	struct shim_file *sf;
+	struct stat st;
 	uintptr_t old;
 
+	if (real_fstat(fd, &st))
+		return;
 	lock();
 	old = fdtable_slot(fd);
 	if (old && (old & FDTABLE_FOLDER))
@@ -499,6 +503,8 @@ void fdtable_mark(int fd, const char *path)
 	sf = old && !(old & FDTABLE_FOLDER) ? NULL : file_alloc(path);
 	if (sf && !slot_reserve(fd)) {
 		sf->folder = true;
+		sf->rdev = st.st_dev;
+		sf->ino = st.st_ino;
 		local_add(sf, fd);
 	} else if (sf) {
 		file_free_locked(sf);
@@ -519,20 +525,27 @@ void fdtable_forget(int fd)
 
 bool fdtable_folder(int fd, char *buf, size_t size)
 {
-	uintptr_t slot;
+	const struct shim_file *sf;
 	bool found = false;
+	uintptr_t slot;
+	struct stat st;
 
 	if (!(fdtable_slot(fd) & FDTABLE_FOLDER))
 		return false;
 	lock();
 	slot = fdtable_slot(fd);
-	if (slot & FDTABLE_FOLDER) {
-		const char *name = slot_file(slot)->name;
-
-		found = strlen(name) < size;
-		if (found)
-			memcpy(buf, name, strlen(name) + 1);
+	if (!(slot & FDTABLE_FOLDER))
+		goto out_unlock;
+	sf = slot_file(slot);
+	/* It may have been closed by a bare system call, and the number be another's. */
+	if (real_fstat(fd, &st) || st.st_dev != sf->rdev || st.st_ino != sf->ino) {
+		local_drop(fd, slot);
+		goto out_unlock;
 	}
+	found = strlen(sf->name) < size;
+	if (found)
+		memcpy(buf, sf->name, strlen(sf->name) + 1);
+out_unlock:
 	unlock();
 	return found;
 }

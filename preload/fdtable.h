@@ -32,7 +32,7 @@ struct uiommu_file;
  * Refs: one while the description is open anywhere, each call under way.
  *  refs				atomic; 0: on the free list
  *  name				immutable while refs > 0
- *  file, rdev, accmode			immutable while refs > 0
+ *  file, rdev, ino, accmode		immutable while refs > 0
  *  dead				set once, by a forked child that inherited it
  *  nfds, engine_fd, client_fd, signalled, next	table lock
  */
@@ -45,7 +45,8 @@ struct shim_file {
 	int engine_fd;	/* our end, or -1 */
 	int client_fd;	/* one of the nfds, or -1 */
 	int accmode;
-	dev_t rdev;
+	dev_t rdev; /* of a node; of a folder, the device that it's on */
+	ino_t ino;  /* of a folder */
 	char *name; /* "/dev/iommu", "anon_inode:[...]"; a folder's path */
 	struct uiommu_file *file;
 	struct shim_file *next;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /sys and /dev as a client sees them: the devices' and, behind them, the host's. */
 #include <dirent.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "client.h"
@@ -130,11 +132,18 @@ static void test_folders(void)
 		CHECK(fd >= 0 && fd < sub);
 	CHECK_ERR(openat(sub, "vfio0", O_RDWR), ENOENT);
 	closefrom(3);
+	/* Also if nobody told us that it was closed. */
+	sub = open("/dev/vfio/devices", O_RDONLY | O_DIRECTORY);
+	CHECK(!syscall(SYS_close, sub));
+	while ((fd = open("/", O_RDONLY | O_DIRECTORY)) != sub)
+		CHECK(fd >= 0 && fd < sub);
+	CHECK_ERR(openat(sub, "vfio0", O_RDWR), ENOENT);
+	closefrom(3);
 }
 
 static void test_links(void)
 {
-	char buf[512];
+	char buf[PATH_MAX];
 	char *path;
 	char name[64];
 	ssize_t n;
