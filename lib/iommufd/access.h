@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iommufd/access.h - access objects, as other objects use them
+ *
+ * See uiommu/access.h.  An internal access belongs to another object of the
+ * same context: it holds no reference on the file, is never asked to let go,
+ * and what it pins can't be unmapped (-EBUSY).
+ */
+#ifndef UI_IOMMUFD_ACCESS_H
+#define UI_IOMMUFD_ACCESS_H
+
+#include <uiommu/access.h>
+
+#include "iommufd/object.h"
+
+struct iommufd_ioas;
+
+extern const struct iommufd_object_ops iommufd_access_ops;
+
+/* ERR_PTR: -ENOMEM, -ENOSPC.  Ended by uiommu_access_destroy(). */
+struct uiommu_access *iommufd_access_create_internal(struct iommufd_ctx *ictx);
+/* The caller uses the IOAS.  As uiommu_access_attach(). */
+int iommufd_access_attach_internal(struct uiommu_access *access, struct iommufd_ioas *ioas);
+
+#endif /* UI_IOMMUFD_ACCESS_H */
