@@ -36,15 +36,18 @@ void ex_pause(const struct ex_where *where);
 #define EX_WORD(v) ((uint64_t)(uintptr_t)(v))
 #define EX_TYPED(p, call) ((__typeof__(*(p)))(uintptr_t)(call))
 
-#define ui_load_relaxed(p) EX_TYPED(p, ex_load((p), sizeof(*(p)), EX_HERE(#p)))
+#define ui_load_relaxed(p) EX_TYPED(p, ex_load((p), sizeof(__typeof__(*(p))), EX_HERE(#p)))
 #define ui_load_acquire(p) ui_load_relaxed(p)
 #define ui_load_seq_cst(p) ui_load_relaxed(p)
-#define ui_store_relaxed(p, v) ex_store((p), sizeof(*(p)), EX_WORD(v), EX_HERE(#p))
+#define ui_store_relaxed(p, v) ex_store((p), sizeof(__typeof__(*(p))), EX_WORD(v), EX_HERE(#p))
 #define ui_store_release(p, v) ui_store_relaxed(p, v)
-#define ui_xchg(p, v) EX_TYPED(p, ex_xchg((p), sizeof(*(p)), EX_WORD(v), EX_HERE(#p)))
-#define ui_fetch_add(p, v) EX_TYPED(p, ex_add((p), sizeof(*(p)), EX_WORD(v), EX_HERE(#p)))
-#define ui_fetch_sub(p, v) EX_TYPED(p, ex_add((p), sizeof(*(p)), -EX_WORD(v), EX_HERE(#p)))
-#define ui_cmpxchg(p, old, v) ex_cmpxchg((p), (old), sizeof(*(p)), EX_WORD(v), EX_HERE(#p))
+#define ui_xchg(p, v) EX_TYPED(p, ex_xchg((p), sizeof(__typeof__(*(p))), EX_WORD(v), EX_HERE(#p)))
+#define ui_fetch_add(p, v)                                                                         \
+	EX_TYPED(p, ex_add((p), sizeof(__typeof__(*(p))), EX_WORD(v), EX_HERE(#p)))
+#define ui_fetch_sub(p, v)                                                                         \
+	EX_TYPED(p, ex_add((p), sizeof(__typeof__(*(p))), -EX_WORD(v), EX_HERE(#p)))
+#define ui_cmpxchg(p, old, v)                                                                      \
+	ex_cmpxchg((p), (old), sizeof(__typeof__(*(p))), EX_WORD(v), EX_HERE(#p))
 /* All of the above is sequentially consistent here. */
 #define ui_smp_mb() ((void)0)
 #define ui_spin_pause(tries) ((void)(tries), ex_pause(EX_HERE("spin")))

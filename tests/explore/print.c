@@ -72,73 +72,65 @@ static void print_pc(char *buf, size_t size, const void *pc)
 		snprintf(buf, size, "%p", pc);
 }
 
+/* What an operation of base/sync.h did; @what is the expression in the source. */
+static void print_operation(char *buf, size_t size, const struct ex_step *step, const char *value,
+			    const char *result)
+{
+	const char *what = step->where->what;
+
+	switch (step->op) {
+	case EX_LOAD:
+		snprintf(buf, size, "load %s = %s", what, result);
+		break;
+	case EX_STORE:
+		snprintf(buf, size, "store %s = %s", what, value);
+		break;
+	case EX_XCHG:
+		snprintf(buf, size, "exchange %s: %s, was %s", what, value, result);
+		break;
+	case EX_ADD:
+		snprintf(buf, size, "add %s to %s, was %s", value, what, result);
+		break;
+	case EX_CMPXCHG:
+		if (step->failed)
+			snprintf(buf, size, "compare-exchange %s: fails, is %s", what, result);
+		else
+			snprintf(buf, size, "compare-exchange %s: %s", what, value);
+		break;
+	default:
+		snprintf(buf, size, "%s", what);
+		break;
+	}
+}
+
 static void print_step(char *buf, size_t size, const struct ex_step *step)
 {
-	const char *what = step->where ? step->where->what : "";
-	char addr[80], value[80], result[80], at[160];
+	static const char *const verbs[] = {
+		[EX_LOCK] = "lock ",	  [EX_UNLOCK] = "unlock ", [EX_WAIT] = "wait for ",
+		[EX_WOKEN] = "woken by ", [EX_WAKE] = "wake ",	   [EX_PAUSE] = "",
+		[EX_ALLOC] = "allocate ", [EX_FREE] = "FREE ",	   [EX_READ] = "read ",
+		[EX_WRITE] = "write ",	  [EX_END] = "",
+	};
+	bool memory = step->op == EX_ALLOC || step->op == EX_FREE || !step->where;
+	char addr[80], value[80], result[80], at[160], text[256];
 
-	print_value(addr, sizeof(addr), (uintptr_t)step->addr);
-	print_value(value, sizeof(value), step->value);
-	print_value(result, sizeof(result), step->result);
+	if (step->op == EX_START || step->op == EX_END) {
+		snprintf(buf, size, "(%ss)", step->where->what);
+		return;
+	}
 	if (step->where)
 		snprintf(at, sizeof(at), "%s:%d", step->where->func, step->where->line);
 	else
 		print_pc(at, sizeof(at), step->pc);
 
-	switch (step->op) {
-	case EX_LOAD:
-		snprintf(buf, size, "%s: load %s = %s", at, what, result);
-		break;
-	case EX_STORE:
-		snprintf(buf, size, "%s: store %s = %s", at, what, value);
-		break;
-	case EX_XCHG:
-		snprintf(buf, size, "%s: exchange %s: %s, was %s", at, what, value, result);
-		break;
-	case EX_ADD:
-		snprintf(buf, size, "%s: add %s to %s, was %s", at, value, what, result);
-		break;
-	case EX_CMPXCHG:
-		snprintf(buf, size, "%s: compare-exchange %s: %s%s", at, what,
-			 step->failed ? "fails, is " : "", step->failed ? result : value);
-		break;
-	case EX_LOCK:
-		snprintf(buf, size, "%s: lock %s", at, what);
-		break;
-	case EX_UNLOCK:
-		snprintf(buf, size, "%s: unlock %s", at, what);
-		break;
-	case EX_WAIT:
-		snprintf(buf, size, "%s: wait for %s", at, what);
-		break;
-	case EX_WOKEN:
-		snprintf(buf, size, "%s: woken by %s", at, what);
-		break;
-	case EX_WAKE:
-		snprintf(buf, size, "%s: wake %s", at, what);
-		break;
-	case EX_PAUSE:
-		snprintf(buf, size, "%s: spin", at);
-		break;
-	case EX_ALLOC:
-		snprintf(buf, size, "%s: allocate %s", at, addr);
-		break;
-	case EX_FREE:
-		snprintf(buf, size, "%s: FREE %s", at, addr);
-		break;
-	case EX_READ:
-		snprintf(buf, size, "%s: read %s", at, addr);
-		break;
-	case EX_WRITE:
-		snprintf(buf, size, "%s: write %s", at, addr);
-		break;
-	case EX_START:
-		snprintf(buf, size, "(starts)");
-		break;
-	case EX_END:
-		snprintf(buf, size, "(ends)");
-		break;
-	}
+	print_value(addr, sizeof(addr), (uintptr_t)step->addr);
+	print_value(value, sizeof(value), step->value);
+	print_value(result, sizeof(result), step->result);
+	if (memory)
+		snprintf(text, sizeof(text), "%s", addr);
+	else
+		print_operation(text, sizeof(text), step, value, result);
+	snprintf(buf, size, "%s: %s%s", at, verbs[step->op] ? verbs[step->op] : "", text);
 }
 
 static void print_indent(int thread)
