@@ -278,6 +278,12 @@ static const struct insn_row rows[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	M(VMOVDQA) = {insn_vec_mov, VEC_MOV},
 	M(MOVDQU) = {insn_vec_mov, VEC_MOV},
 	M(VMOVDQU) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQU8) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQU16) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQU32) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQU64) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQA32) = {insn_vec_mov, VEC_MOV},
+	M(VMOVDQA64) = {insn_vec_mov, VEC_MOV},
 	M(LDDQU) = {insn_vec_mov, VEC_MOV},
 	M(VLDDQU) = {insn_vec_mov, VEC_MOV},
 	M(MOVNTDQ) = {insn_vec_mov, VEC_MOV},
@@ -431,8 +437,8 @@ enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 	if (!row.fn)
 		return insn_unknown(&in, "not covered");
 	if (in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-	    in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
-		return insn_unknown(&in, "AVX-512 is not covered");
+	    in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX && row.fn != insn_vec_mov)
+		return insn_unknown(&in, "AVX-512 computes here");
 	find_memory(&in);
 	if (row.fn != insn_string && !in.mem)
 		return insn_unknown(&in, "no memory operand");

@@ -76,6 +76,8 @@ struct insn_mem_ops {
  * One thread's registers, on that thread's stack; nobody else looks.
  *  xmm		16 times 16 bytes
  *  ymm_high	16 times 16 bytes, or NULL: this processor has none
+ *  zmm_high	upper halves of zmm0 to 15, 16 times 32 bytes, or NULL
+ *  zmm_more	zmm16 to 31, 16 times 64 bytes, or NULL
  *  xstate_bv	NULL, or says which parts of the saved state are not all zeros
  */
 struct insn_cpu {
@@ -84,6 +86,8 @@ struct insn_cpu {
 	uint64_t flags;
 	uint8_t *xmm;
 	uint8_t *ymm_high;
+	uint8_t *zmm_high;
+	uint8_t *zmm_more;
 	uint64_t *xstate_bv;
 	const struct insn_mem_ops *mem;
 	void *opaque;

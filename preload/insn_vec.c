@@ -2,9 +2,9 @@
 /*
  * preload/insn_vec.c - moves between memory and vector registers
  *
- * Registers live in the saved state of the interrupted code (xmm in the legacy
- * area, upper halves of ymm in their own, which may be marked as all zeros).  VEX
- * forms clear what is above their length, legacy forms leave it.  16 bytes are
+ * Registers live in the saved state of the interrupted code: xmm in the legacy
+ * area, what is above in areas of their own, which may be marked as all zeros.  VEX
+ * and EVEX forms clear what is above their length, legacy forms leave it.  16 bytes are
  * two accesses of 8, the lower one first.
  */
 #include <string.h>
@@ -13,62 +13,103 @@
 
 #define XSTATE_SSE 2
 #define XSTATE_YMM 4
+#define XSTATE_ZMM_HIGH 64
+#define XSTATE_ZMM_MORE 128
 
-/* A value of up to 32 bytes, low first. */
+/* A value of up to 64 bytes, low first. */
 union vec {
-	uint8_t b[32];
-	uint16_t w[16];
-	uint32_t d[8];
-	uint64_t q[4];
+	uint8_t b[64];
+	uint16_t w[32];
+	uint32_t d[16];
+	uint64_t q[8];
 };
+
+/* xmm, ymm, zmm: 32 each. */
+static unsigned int vec_size(ZydisRegister reg)
+{
+	if (reg >= ZYDIS_REGISTER_XMM0 && reg <= ZYDIS_REGISTER_XMM31)
+		return 16;
+	if (reg >= ZYDIS_REGISTER_YMM0 && reg <= ZYDIS_REGISTER_YMM31)
+		return 32;
+	if (reg >= ZYDIS_REGISTER_ZMM0 && reg <= ZYDIS_REGISTER_ZMM31)
+		return 64;
+	return 0;
+}
 
 static bool is_vec(const ZydisDecodedOperand *op)
 {
-	return op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-	       ((op->reg.value >= ZYDIS_REGISTER_XMM0 && op->reg.value <= ZYDIS_REGISTER_XMM15) ||
-		(op->reg.value >= ZYDIS_REGISTER_YMM0 && op->reg.value <= ZYDIS_REGISTER_YMM15));
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && vec_size(op->reg.value);
 }
 
 static unsigned int vec_index(ZydisRegister reg)
 {
-	return reg >= ZYDIS_REGISTER_YMM0 ? reg - ZYDIS_REGISTER_YMM0 : reg - ZYDIS_REGISTER_XMM0;
+	switch (vec_size(reg)) {
+	case 16:
+		return reg - ZYDIS_REGISTER_XMM0;
+	case 32:
+		return reg - ZYDIS_REGISTER_YMM0;
+	}
+	return reg - ZYDIS_REGISTER_ZMM0;
+}
+
+/* One of the areas that a register's bytes are spread over, 16 registers each. */
+static void part_get(const struct insn_cpu *cpu, const uint8_t *area, uint64_t bit, unsigned int at,
+		     void *to, unsigned int size)
+{
+	if (area && (!cpu->xstate_bv || (*cpu->xstate_bv & bit)))
+		memcpy(to, area + at * size, size);
+	else
+		memset(to, 0, size);
+}
+
+static void part_set(struct insn_cpu *cpu, uint8_t *area, uint64_t bit, unsigned int at,
+		     const void *from, unsigned int size)
+{
+	static const uint8_t zeros[64];
+
+	if (!area)
+		return;
+	if (cpu->xstate_bv && !(*cpu->xstate_bv & bit)) {
+		if (!memcmp(from, zeros, size))
+			return; /* all are, and stay so */
+		memset(area, 0, 16 * size);
+		*cpu->xstate_bv |= bit;
+	}
+	memcpy(area + at * size, from, size);
 }
 
 static void vec_get(const struct insn_cpu *cpu, ZydisRegister reg, union vec *v)
 {
 	unsigned int n = vec_index(reg);
-	bool high = cpu->ymm_high && (!cpu->xstate_bv || (*cpu->xstate_bv & XSTATE_YMM));
 
+	if (n >= 16) {
+		part_get(cpu, cpu->zmm_more, XSTATE_ZMM_MORE, n - 16, v->b, 64);
+		return;
+	}
 	memcpy(v->b, cpu->xmm + 16 * n, 16);
-	if (high)
-		memcpy(v->b + 16, cpu->ymm_high + 16 * n, 16);
-	else
-		memset(v->b + 16, 0, 16);
+	part_get(cpu, cpu->ymm_high, XSTATE_YMM, n, v->b + 16, 16);
+	part_get(cpu, cpu->zmm_high, XSTATE_ZMM_HIGH, n, v->b + 32, 32);
 }
 
-/* @length: 16 keeps the upper half if the encoding is legacy. */
-static void vec_set(struct insn *in, ZydisRegister reg, const union vec *v)
+static void vec_set(struct insn *in, ZydisRegister reg, union vec *v)
 {
-	bool vex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
-	bool wide = reg >= ZYDIS_REGISTER_YMM0;
+	bool legacy = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+	unsigned int n = vec_index(reg), size = vec_size(reg);
 	struct insn_cpu *cpu = in->cpu;
-	unsigned int n = vec_index(reg);
 
+	memset(v->b + size, 0, sizeof(*v) - size);
+	if (n >= 16) {
+		part_set(cpu, cpu->zmm_more, XSTATE_ZMM_MORE, n - 16, v->b, 64);
+		return;
+	}
 	memcpy(cpu->xmm + 16 * n, v->b, 16);
 	if (cpu->xstate_bv)
 		*cpu->xstate_bv |= XSTATE_SSE;
-	if (!vex || !cpu->ymm_high)
+	/* Legacy forms leave alone what is above. */
+	if (legacy)
 		return;
-	if (cpu->xstate_bv && !(*cpu->xstate_bv & XSTATE_YMM)) {
-		if (!wide)
-			return; /* all are zeros, and stay so */
-		memset(cpu->ymm_high, 0, 16 * 16);
-		*cpu->xstate_bv |= XSTATE_YMM;
-	}
-	if (wide)
-		memcpy(cpu->ymm_high + 16 * n, v->b + 16, 16);
-	else
-		memset(cpu->ymm_high + 16 * n, 0, 16);
+	part_set(cpu, cpu->ymm_high, XSTATE_YMM, n, v->b + 16, 16);
+	part_set(cpu, cpu->zmm_high, XSTATE_ZMM_HIGH, n, v->b + 32, 32);
 }
 
 static int load_bytes(struct insn *in, void *buf)
@@ -87,12 +128,16 @@ static enum insn_outcome store_bytes(struct insn *in, const void *buf)
 
 static enum insn_outcome vec_store(struct insn *in, unsigned int kind)
 {
+	const ZydisDecodedOperand *from = &in->op[1];
 	union vec v;
 	uint64_t lane;
 
-	if (!is_vec(&in->op[1]))
+	/* EVEX forms have a mask register in between, which is k0: none. */
+	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && !is_vec(from))
+		from++;
+	if (!is_vec(from))
 		return insn_unknown(in, "stores an MMX register");
-	vec_get(in->cpu, in->op[1].reg.value, &v);
+	vec_get(in->cpu, from->reg.value, &v);
 	switch (kind) {
 	case VEC_MOV:
 	case VEC_MOV_LOW:
@@ -155,8 +200,15 @@ static enum insn_outcome vec_load(struct insn *in, unsigned int kind)
 
 enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 {
+	const ZydisDecodedInstructionAvx *avx = &in->zi.avx;
+
 	if (!in->cpu->xmm)
 		return insn_unknown(in, "no vector state");
+	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
+	    (kind != VEC_MOV || avx->broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID ||
+	     (avx->mask.reg != ZYDIS_REGISTER_NONE && avx->mask.reg != ZYDIS_REGISTER_K0) ||
+	     !in->cpu->zmm_high || !in->cpu->zmm_more))
+		return insn_unknown(in, "this form of AVX-512");
 	return in->mem_at == 0 ? vec_store(in, kind) : vec_load(in, kind);
 }
 

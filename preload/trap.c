@@ -17,11 +17,12 @@
  * handler only sends the thread to shim_resume, ordinary code that saves the
  * registers, has the access made, and loads them again.
  *
- * Shared between threads are under_valgrind and trap_resume_avx only, which are set
- * before the handler is installed.
+ * Shared between threads are only the words below that say what this processor is;
+ * they are set before the handler is installed.
  */
 #include "trap.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -49,8 +50,12 @@
 #define FX_YMM_HIGH 576
 #define FX_MAGIC_VALUE 0x46505853 /* "XSPF": extended state follows */
 #define XFEATURE_YMM 4
+#define XFEATURE_ZMM_HIGH 6 /* numbers of components, as cpuid counts them */
+#define XFEATURE_ZMM_MORE 7
 
 static bool under_valgrind;
+/* Where AVX-512 registers are in the saved state; 0: this processor has none. */
+static unsigned int zmm_high_at, zmm_more_at;
 /* Read by shim_resume. */
 int trap_resume_avx;
 
@@ -182,6 +187,8 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	cpu->early = false;
 	cpu->xmm = NULL;
 	cpu->ymm_high = NULL;
+	cpu->zmm_high = NULL;
+	cpu->zmm_more = NULL;
 	cpu->xstate_bv = NULL;
 	if (!fx)
 		return;
@@ -193,6 +200,10 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	cpu->xstate_bv = (uint64_t *)(void *)(fx + FX_XSTATE_BV);
 	if (features & XFEATURE_YMM)
 		cpu->ymm_high = fx + FX_YMM_HIGH;
+	if (zmm_high_at && (features & 1u << XFEATURE_ZMM_HIGH))
+		cpu->zmm_high = fx + zmm_high_at;
+	if (zmm_more_at && (features & 1u << XFEATURE_ZMM_MORE))
+		cpu->zmm_more = fx + zmm_more_at;
 }
 
 static void cpu_to_context(const struct insn_cpu *cpu, ucontext_t *uc)
@@ -395,6 +406,8 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	cpu.flags = frame->flags;
 	cpu.xmm = xmm;
 	cpu.ymm_high = ymm_high;
+	cpu.zmm_high = NULL; /* valgrind has none */
+	cpu.zmm_more = NULL;
 	cpu.xstate_bv = NULL;
 	cpu.early = true;
 	/* If the range has gone by now, the instruction faults again and the kernel knows. */
@@ -480,6 +493,13 @@ static void trap_handler(int sig, siginfo_t *info, void *ucontext)
 	signals_forward(sig, info, ucontext, info->si_code > 0 ? SIGNALS_REPEATS : SIGNALS_SENT);
 }
 
+static unsigned int component_at(unsigned int number)
+{
+	unsigned int size, at = 0, c, d;
+
+	return __get_cpuid_count(0xd, number, &size, &at, &c, &d) && size ? at : 0;
+}
+
 void trap_init(void)
 {
 	static pthread_mutex_t once_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -491,6 +511,10 @@ void trap_init(void)
 	pthread_mutex_lock(&once_lock);
 	if (!done) {
 		under_valgrind = valgrind_running();
+		if (__builtin_cpu_supports("avx512f")) {
+			zmm_high_at = component_at(XFEATURE_ZMM_HIGH);
+			zmm_more_at = component_at(XFEATURE_ZMM_MORE);
+		}
 		trap_resume_avx = __builtin_cpu_supports("avx") ? 1 : 0;
 		signals_take_over(trap_handler);
 		uiommu_guard_enable(true);
