@@ -17,8 +17,8 @@ struct iopt;
 /* scn_handle.c */
 extern const struct scenario scn_get_detach, scn_get_get_detach, scn_get_attach, scn_get_replace,
 	scn_get_get_replace, scn_get_settle, scn_get_other_owner, scn_get_recycled,
-	scn_detach_detach, scn_attach_attach, scn_wait_detached, scn_domain, scn_broken_version_4,
-	scn_broken_bare_pointer, scn_broken_late_reference;
+	scn_detach_detach, scn_detach_stale, scn_attach_attach, scn_wait_detached, scn_domain,
+	scn_broken_version_4, scn_broken_bare_pointer, scn_broken_late_reference;
 
 /* scn_iopf.c */
 extern const struct scenario scn_report_detach, scn_report_keep_detach, scn_report_replace,
@@ -32,7 +32,7 @@ extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce
 
 /* scn_bond.c */
 extern const struct scenario scn_bond_unbind, scn_bond_bind, scn_bond_other, scn_bond_three,
-	scn_broken_bond;
+	scn_bond_replaced, scn_broken_bond;
 
 /* Not wrong, see small_handle.c. */
 struct uiommu_attach_handle *small_handle_get(struct uiommu_group *group, uint32_t pasid,

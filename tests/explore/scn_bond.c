@@ -126,6 +126,48 @@ const struct scenario scn_bond_three = {
 	.finish = finish,
 };
 
+/* Somebody else puts another domain there; the last unbind must leave that alone. */
+static bool replaced;
+
+static void replace_by_other_owner(void)
+{
+	struct uiommu_domain *domain = rig_domain(NULL);
+	struct uiommu_attach_handle *handle = rig_handle(&rig_owner);
+	int rc = uiommu_replace_group_handle(domain, rig.group, UIOMMU_NO_PASID, handle);
+
+	CHECK(!rc || rc == -EINVAL);
+	if (rc)
+		uiommu_attach_handle_put(handle);
+	replaced = !rc;
+	uiommu_domain_put(domain);
+}
+
+static void finish_replaced(void)
+{
+	struct uiommu_attach_handle *handle;
+
+	handle = uiommu_attach_handle_get(rig.group, UIOMMU_NO_PASID, &rig_owner);
+	CHECK(replaced == !UIOMMU_IS_ERR(handle));
+	if (replaced)
+		uiommu_attach_handle_put(handle);
+	rig_finish();
+}
+
+static void put_replaced(void)
+{
+	bond_put(first);
+}
+
+const struct scenario scn_bond_replaced = {
+	.name = "bond-replaced",
+	.summary = "the last unbind against another owner's replace",
+	.bound = 3,
+	.setup = setup_bound,
+	.threads = {put_replaced, replace_by_other_owner},
+	.names = {"last unbind", "replace"},
+	.finish = finish_replaced,
+};
+
 /* ---- wrong on purpose ---- */
 
 /* It found the bond, with a reference that keeps it; isn't that enough? */

@@ -274,6 +274,49 @@ const struct scenario scn_detach_detach = {
 	.finish = finish_detach_twice,
 };
 
+/* It asks for one handle, which may have made way for another by then. */
+static void detach_stale(void)
+{
+	int rc = uiommu_detach_group_handle(rig.group, UIOMMU_NO_PASID, theirs);
+
+	CHECK(!rc || rc == -ENOENT);
+}
+
+static void setup_stale(void)
+{
+	setup_detach_twice();
+	CHECK(uiommu_attach_handle_get(rig.group, UIOMMU_NO_PASID, &rig_owner) == theirs);
+}
+
+static void detach_attach_in_its_place(void)
+{
+	int rc = uiommu_detach_group_handle(rig.group, UIOMMU_NO_PASID, theirs);
+
+	CHECK(!rc || rc == -ENOENT);
+	rig_attach(&rig_other_owner, NULL);
+}
+
+static void finish_stale(void)
+{
+	struct uiommu_attach_handle *handle;
+
+	handle = uiommu_attach_handle_get(rig.group, UIOMMU_NO_PASID, &rig_other_owner);
+	CHECK(!UIOMMU_IS_ERR(handle));
+	uiommu_attach_handle_put(handle);
+	uiommu_attach_handle_put(theirs);
+	finish_two_releases();
+}
+
+const struct scenario scn_detach_stale = {
+	.name = "detach-stale",
+	.summary = "a detach of a handle against its detach and another one's attach",
+	.bound = 3,
+	.setup = setup_stale,
+	.threads = {detach_stale, detach_attach_in_its_place},
+	.names = {"detach", "detach, attach"},
+	.finish = finish_stale,
+};
+
 static void setup_empty(void)
 {
 	rig_setup();
