@@ -364,7 +364,11 @@ UIOMMU_API int uiommu_replace_group_handle(struct uiommu_domain *domain, struct 
  *	NULL: whatever is there.  The caller need not hold a reference, but if
  *	it has none it must know that nobody else detaches it.
  *
- * See point 4 of the contract for what holds at return.
+ * See point 4 of the contract for what holds at return.  May be called from a
+ * fault handler, also for the handle that the fault came through.
+ *
+ * Context: takes the group's mutex.  Waits for DMA that is in a burst, and for
+ * answers that other threads are just giving to devices; never for a handler.
  *
  * Return: 0; -ENOENT: nothing (or another handle) is attached; -EINVAL: range.
  */

@@ -135,10 +135,11 @@ struct ex_run {
 extern struct ex_run ex_run;
 
 /*
- * Which thread runs next?  choices[0..n-1], the first of them the one that goes
- * on if @preempts.  Returns an index.
+ * Which thread runs next?  choices[0..n-1], of which the first free ones cost
+ * nothing.  The others are preemptions: the running thread could go on, or the one
+ * chosen was not woken.  Returns an index.
  */
-typedef unsigned int (*ex_chooser)(const int *choices, unsigned int n, bool preempts);
+typedef unsigned int (*ex_chooser)(const int *choices, unsigned int n, unsigned int free);
 
 /* One schedule, from setup to finish; true if it held. */
 bool ex_run_once(const struct scenario *scenario, ex_chooser choose);

@@ -9,7 +9,7 @@
  *
  * A thread can't be chosen while it waits for a mutex that is held, for a wake-up,
  * or, in a loop that spins, for a store by somebody else.  If none can be, that is a
- * deadlock.
+ * deadlock.  (A wake-up may come without reason, but nobody can rely on that.)
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -225,10 +225,10 @@ static void deadlock(void)
 static int choose_next(void)
 {
 	int choices[EX_THREADS];
-	bool preempts = current != DRIVER && can_run(&threads[current]);
-	unsigned int n = 0, index;
-	bool all_done = true;
+	bool goes_on = current != DRIVER && can_run(&threads[current]);
 	int first = current == DRIVER ? 1 : current;
+	unsigned int n = 0, free, index;
+	bool all_done = true;
 
 	for (int i = 0; i < nr_threads - 1; i++) {
 		int nr = 1 + (first - 1 + i) % (nr_threads - 1);
@@ -241,9 +241,16 @@ static int choose_next(void)
 		return DRIVER;
 	if (!n)
 		deadlock();
-	index = chooser(choices, n, preempts);
-	if (preempts && index)
+	free = goes_on ? 1 : n;
+	/* Conditions wake up without reason at times. */
+	for (int nr = 1; nr < nr_threads; nr++)
+		if (threads[nr].cond && !threads[nr].lock->holder)
+			choices[n++] = nr;
+
+	index = chooser(choices, n, free);
+	if (index >= free)
 		ex_run.preemptions++;
+	threads[choices[index]].cond = NULL;
 	return choices[index];
 }
 

@@ -3,9 +3,9 @@
  * explore/search.c - which schedules, and in which order
  *
  * Depth first through the choices, with at most so many preemptions: taking the
- * processor from a thread that could go on.  First with none, then with one, and so
- * on: most races need few, and the first schedule that fails has the fewest
- * that will do.  Choices that aren't preemptions (somebody blocked or ended) are
+ * processor from a thread that could go on, or waking one without reason.  First
+ * with none, then with one, and so on: most races need few, and the first schedule
+ * that fails has the fewest that will do.  Choices that aren't preemptions (somebody blocked or ended) are
  * all tried at each bound.
  */
 #include <stdio.h>
@@ -27,12 +27,12 @@ static unsigned int nr_choices;
 static unsigned int next_choice;
 static unsigned int bound;
 
-static unsigned int choose_searching(const int *threads, unsigned int n, bool preempts)
+static unsigned int choose_searching(const int *threads, unsigned int n, unsigned int free)
 {
 	struct choice *choice;
 
-	if (preempts && ex_run.preemptions == bound)
-		n = 1;
+	if (ex_run.preemptions == bound)
+		n = free;
 	if (n == 1)
 		return 0;
 	if (next_choice == DEPTH)
@@ -124,7 +124,7 @@ static unsigned int replay_left;
 static int replay_thread;
 
 /* "1x5 2x3 ...", the thread and how many points it passes. */
-static unsigned int choose_replaying(const int *threads, unsigned int n, bool preempts)
+static unsigned int choose_replaying(const int *threads, unsigned int n, unsigned int free)
 {
 	while (!replay_left) {
 		int length = 0;
@@ -140,7 +140,7 @@ static unsigned int choose_replaying(const int *threads, unsigned int n, bool pr
 	ex_fail("the schedule runs thread %d, which can't", replay_thread);
 }
 
-static unsigned int choose_first(const int *threads, unsigned int n, bool preempts)
+static unsigned int choose_first(const int *threads, unsigned int n, unsigned int free)
 {
 	return 0;
 }
