@@ -320,3 +320,8 @@ static void real_resolve(void)
 	resolving = 0;
 	errno = saved;
 }
+
+void real_start(void)
+{
+	real_resolve();
+}

@@ -150,6 +150,8 @@ SHIM_REAL_SYS(SHIM_REAL_DECLARE)
 SHIM_REAL_VAR(SHIM_REAL_DECLARE)
 SHIM_REAL_LIB(SHIM_REAL_DECLARE)
 
+/* From the constructor: before any of them is called from assembly. */
+void real_start(void);
 /* The next definition of a name after ours; NULL: there is none. */
 void *real_symbol(const char *name);
 

@@ -125,6 +125,7 @@ static __attribute__((constructor)) void shim_start(void)
 	size_t len;
 	void *page;
 
+	real_start();
 	/* A relative one would mean something else after chdir(): it isn't `uiommu run`'s. */
 	if (dir && dir[0] == '/' && strlen(dir) < PATH_ROOM / 2 - 8)
 		strcpy(run_dir, dir);

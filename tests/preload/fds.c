@@ -167,6 +167,30 @@ static void test_close_each(void)
 	close(iommufd);
 }
 
+/* The same by number. */
+static void test_syscall(void)
+{
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+	int iommufd = open_node("/dev/iommu");
+	int device = open_node(CDEV);
+	int copy = (int)syscall(SYS_dup, iommufd);
+
+	CHECK(works(copy));
+	CHECK(!syscall(SYS_ioctl, copy, IOMMU_IOAS_ALLOC, &alloc));
+	CHECK((int)syscall(SYS_dup3, iommufd, 60, O_CLOEXEC) == 60 && works(60));
+	CHECK((int)syscall(SYS_fcntl, 60, F_DUPFD, 70) == 70 && works(70));
+	CHECK(!bind_to(device, iommufd, NULL));
+	CHECK(!syscall(SYS_close, device));
+	CHECK(device_free());
+	CHECK(!syscall(SYS_close_range, 3, ~0u, 0));
+	CHECK_ERR(syscall(SYS_close, 3), EBADF);
+	CHECK(dup(2) == 3);
+	CHECK_ERR(ioctl(3, IOMMU_IOAS_ALLOC, &alloc), ENOTTY);
+	CHECK(!close(3));
+	CHECK(syscall(SYS_getpid) == getpid());
+	CHECK_ERR(syscall(SYS_openat, AT_FDCWD, "/no/such/file", O_RDONLY, 0), ENOENT);
+}
+
 static void test_foreign(void)
 {
 	char c = 'x';
@@ -261,6 +285,7 @@ int main(void)
 	test_last_close_undoes();
 	test_close_range();
 	test_close_each();
+	test_syscall();
 	test_foreign();
 	test_what_it_is();
 	test_limits();
