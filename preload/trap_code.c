@@ -132,7 +132,7 @@ static size_t code_in_memory(uint64_t rip, uint8_t *buf)
 size_t trap_code(uint64_t rip, uint8_t *buf)
 {
 	size_t n = code_in_memory(rip, buf), from_file;
-	uint8_t file[CODE_MAX];
+	uint8_t file[CODE_MAX] = {0};
 
 	if (!n || buf[0] != INT3)
 		return n;
