@@ -56,6 +56,7 @@ extern void __lsan_enable(void) __attribute__((weak));
 void shim_enter(struct shim_entry *entry)
 {
 	entry->saved_errno = errno;
+	entry->cancel = PTHREAD_CANCEL_DISABLE;
 	if (shim_inside) {
 		shim_inside++;
 		return;
