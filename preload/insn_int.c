@@ -391,7 +391,7 @@ static bool divides(unsigned int alu, uint64_t low, uint64_t high, uint64_t by, 
 {
 	unsigned int bits = 8 * size;
 	unsigned __int128 n;
-	__int128 s, q, limit = (__int128)1 << (bits - 1);
+	__int128 s, q, limit = 1ull << ((bits - 1) & 63);
 
 	if (!by)
 		return false;

@@ -195,16 +195,6 @@ static struct sigaction action_get(int i)
 	return copy;
 }
 
-static void from_kernel(struct sigaction *act, const struct kernel_action *k, int bits)
-{
-	memset(act, 0, sizeof(*act));
-	act->sa_sigaction = k->handler;
-	act->sa_flags = (int)k->flags;
-	act->sa_restorer = k->restorer;
-	memcpy(&act->sa_mask, &k->mask, sizeof(k->mask));
-	bits_give(&act->sa_mask, bits);
-}
-
 void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 {
 	struct kernel_action act = {
@@ -215,7 +205,6 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 		.mask = asynchronous(),
 	};
 	static const int sigs[2] = {SIGSEGV, SIGBUS};
-	struct kernel_action old;
 	struct sigaction found;
 	sigset_t mask;
 
@@ -226,8 +215,9 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	if (!ours) {
 		/* Known before it can be called. */
 		for (int i = 0; i < 2; i++) {
-			raw_action(sigs[i], NULL, &old);
-			from_kernel(&found, &old, mask_bits[sigs[i]]);
+			/* A sanitizer in between says what the client set, not its own. */
+			NEXT(sigaction)(sigs[i], NULL, &found);
+			bits_give(&found.sa_mask, mask_bits[sigs[i]]);
 			action_set_locked(i, &found);
 		}
 		ui_store_release(&ours, 1);
@@ -240,7 +230,7 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 static int action_change(int sig, const struct sigaction *act, struct sigaction *old,
 			 int (*next)(int, const struct sigaction *, struct sigaction *))
 {
-	struct sigaction copy, was;
+	struct sigaction copy = {.sa_flags = 0}, was;
 	int i = index_of(sig), bits = 0, rc = 0;
 	sigset_t mask;
 
