@@ -277,6 +277,7 @@ struct uiommu_driver_ops {
  * @group: the group to join; NULL: a new one of its own
  * @max_pasids: PASIDs 1 .. max_pasids-1 can be attached; 0: none
  * @pri: the device can make page requests
+ * @ats: the device can ask for translations and keep them
  * @drvdata: the registrant's, see uiommu_device_drvdata()
  * @ops: may be NULL for a device that neither switches nor faults
  */
@@ -285,6 +286,7 @@ struct uiommu_device_config {
 	struct uiommu_group *group;
 	uint32_t max_pasids;
 	bool pri;
+	bool ats;
 	void *drvdata;
 	const struct uiommu_driver_ops *ops;
 };
@@ -317,6 +319,7 @@ UIOMMU_API void *uiommu_device_drvdata(const struct uiommu_device *dev);
 UIOMMU_API struct uiommu *uiommu_device_ctx(const struct uiommu_device *dev);
 UIOMMU_API uint32_t uiommu_device_max_pasids(const struct uiommu_device *dev);
 UIOMMU_API bool uiommu_device_has_pri(const struct uiommu_device *dev);
+UIOMMU_API bool uiommu_device_has_ats(const struct uiommu_device *dev);
 /** uiommu_device_group() - borrowed: valid while @dev is registered */
 UIOMMU_API struct uiommu_group *uiommu_device_group(const struct uiommu_device *dev);
 

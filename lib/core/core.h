@@ -75,6 +75,7 @@ struct uiommu_device {
 	void *drvdata;
 	uint32_t max_pasids;
 	bool pri;
+	bool ats;
 	struct iopf_device *iopf;
 	struct cds_list_head group_node;
 	struct cds_list_head ctx_node;

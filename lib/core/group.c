@@ -199,6 +199,7 @@ int uiommu_device_register(struct uiommu *ctx, const struct uiommu_device_config
 	dev->drvdata = config->drvdata;
 	dev->max_pasids = config->max_pasids;
 	dev->pri = config->pri;
+	dev->ats = config->ats;
 	dev->name = strdup(config->name);
 	if (!dev->name)
 		goto out_free;
@@ -279,6 +280,11 @@ uint32_t uiommu_device_max_pasids(const struct uiommu_device *dev)
 bool uiommu_device_has_pri(const struct uiommu_device *dev)
 {
 	return dev->pri;
+}
+
+bool uiommu_device_has_ats(const struct uiommu_device *dev)
+{
+	return dev->ats;
 }
 
 struct uiommu_group *uiommu_device_group(const struct uiommu_device *dev)

@@ -192,9 +192,8 @@ static uint8_t log2_floor(uint32_t n)
 static void fill_capabilities(const struct iommufd_device *idev, struct iommu_hw_info *cmd)
 {
 	cmd->out_max_pasid_log2 = log2_floor(uiommu_device_max_pasids(idev->dev));
-	/* Who can make page requests has ATS; of others core doesn't know. */
 	cmd->out_capabilities =
-		uiommu_device_has_pri(idev->dev) ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+		uiommu_device_has_ats(idev->dev) ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
 }
 
 int iommufd_get_hw_info(struct iommufd_ucmd *ucmd)

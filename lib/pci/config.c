@@ -279,6 +279,7 @@ int uiommu_pci_add_ats(struct uiommu_pci_device *pdev, uint16_t offset)
 
 	if (at < 0)
 		return at;
+	pdev->ats = true;
 	put16(pdev->config + at + 4, 0x0020); /* aligned requests; queue of 32 */
 	put16(pdev->config + at + 6, 0x8000);
 	return at;

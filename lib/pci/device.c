@@ -194,6 +194,7 @@ static int register_device(struct uiommu_pci_device *pdev)
 		.name = pdev->name,
 		.max_pasids = pdev->pasid_width ? 1u << pdev->pasid_width : 0,
 		.pri = pdev->pri,
+		.ats = pdev->ats,
 		.drvdata = pdev,
 		.ops = &pci_iommu_ops,
 	};

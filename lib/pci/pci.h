@@ -98,6 +98,7 @@ struct uiommu_pci_device {
 	struct pci_bar bars[PCI_BARS];
 	unsigned int pasid_width;
 	bool pri;
+	bool ats;
 	uint16_t pcie_cap;
 	uint16_t pm_cap;
 	uint16_t pri_cap;

@@ -142,6 +142,7 @@ static struct fake_device *device_make(struct uiommu_group *group, uint32_t max_
 		.group = group,
 		.max_pasids = max_pasids,
 		.pri = pri,
+		.ats = pri,
 		.drvdata = fake,
 		.ops = &driver_ops,
 	};
