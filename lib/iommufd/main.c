@@ -16,19 +16,30 @@
 #include "iommufd/ioas.h"
 #include "iommufd/iommufd.h"
 #include "iommufd/object.h"
+#include "iommufd/test.h"
 #include "uapi/iommufd.h"
 
 /* The kernel's misc major, and a minor of its dynamic range. */
 #define IOMMU_MAJOR 10
 #define IOMMU_MINOR 127
 
+struct iommufd_ioctl_op {
+	unsigned int request;
+	unsigned int size;
+	unsigned int min_size;
+	int (*execute)(struct iommufd_ucmd *ucmd);
+};
+
 /*
  *  node	immutable but for its list
  *  groups	own rules
+ *  test, test_op	immutable while a file is open; NULL: no IOMMU_TEST_CMD
  */
 struct iommufd_state {
 	struct ui_node node;
 	struct iommufd_groups groups;
+	const struct iommufd_test_ops *test;
+	struct iommufd_ioctl_op test_op;
 };
 
 /* ---- ioctls ---- */
@@ -42,13 +53,7 @@ union ucmd_buffer {
 	struct iommu_ioas_iova_ranges iova_ranges;
 	struct iommu_ioas_map map;
 	struct iommu_ioas_unmap unmap;
-};
-
-struct iommufd_ioctl_op {
-	unsigned int request;
-	unsigned int size;
-	unsigned int min_size;
-	int (*execute)(struct iommufd_ucmd *ucmd);
+	char test[IOMMUFD_TEST_SIZE];
 };
 
 /* Zero, or doesn't compile. */
@@ -79,6 +84,19 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 	IOCTL_OP(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
 	IOCTL_OP(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap, length),
 };
+
+/* IOMMU_TEST_CMD is beyond the table. */
+#define TEST_REQUEST _IO(IOMMUFD_TYPE, IOMMUFD_CMD_BASE + 32)
+
+/* NULL: there is none of that number. */
+static const struct iommufd_ioctl_op *find_op(const struct uiommu *ctx, unsigned int nr)
+{
+	if (nr < sizeof(ioctl_ops) / sizeof(ioctl_ops[0]))
+		return &ioctl_ops[nr];
+	if (ctx->iommufd->test && nr == _IOC_NR(TEST_REQUEST) - IOMMUFD_CMD_BASE)
+		return &ctx->iommufd->test_op;
+	return NULL;
+}
 
 int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)
 {
@@ -131,16 +149,15 @@ static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsign
 		.uarg = arg,
 		.cmd = &buffer,
 	};
-	unsigned int nr = _IOC_NR(request) - IOMMUFD_CMD_BASE;
-	const struct iommufd_ioctl_op *op;
+	const struct iommufd_ioctl_op *op = find_op(file->ctx, _IOC_NR(request) - IOMMUFD_CMD_BASE);
+	const struct iommufd_test_ops *test = file->ctx->iommufd->test;
 	int rc;
 
-	if (nr >= sizeof(ioctl_ops) / sizeof(ioctl_ops[0]))
+	if (!op)
 		return -ENOTTY;
 	/* The size comes first, also of what turns out to be unknown. */
 	if (ui_copy_from_user(mm, &ucmd.user_size, arg, sizeof(ucmd.user_size)))
 		return -EFAULT;
-	op = &ioctl_ops[nr];
 	if (op->request != request)
 		return -ENOTTY;
 	if (ucmd.user_size < op->min_size)
@@ -149,6 +166,8 @@ static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsign
 	if (rc)
 		return rc;
 
+	if (test && test->prepare)
+		test->prepare(&ucmd, request);
 	rc = op->execute(&ucmd);
 	if (ucmd.new_obj && rc)
 		iommufd_object_abort(ucmd.ictx, ucmd.new_obj);
@@ -222,6 +241,26 @@ void iommufd_ctx_put(struct iommufd_ctx *ictx)
 struct iommufd_groups *iommufd_groups_of(struct uiommu *ctx)
 {
 	return &ctx->iommufd->groups;
+}
+
+void iommufd_set_test_ops(struct uiommu *ctx, const struct iommufd_test_ops *ops)
+{
+	struct iommufd_state *state = ctx->iommufd;
+
+	assert(!ops || ops->size <= IOMMUFD_TEST_SIZE);
+	if (ops)
+		state->test_op = (struct iommufd_ioctl_op){
+			.request = TEST_REQUEST,
+			.size = ops->size,
+			.min_size = ops->min_size,
+			.execute = ops->execute,
+		};
+	state->test = ops;
+}
+
+bool iommufd_has_test_ops(struct uiommu *ctx)
+{
+	return ctx->iommufd->test;
 }
 
 int iommufd_init(struct uiommu *ctx)
