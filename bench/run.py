@@ -18,8 +18,16 @@ import tempfile
 import time
 
 COUNTED = 1000  # bench.h
-COUNT = ["handle.get_put", "handle.peek", "handle.burst", "handle.mutex", "handle.rwlock",
-         "handle.rcu"]
+COUNT = {
+    "bench-handle": ["handle.get_put", "handle.peek", "handle.burst", "handle.mutex",
+                     "handle.rwlock", "handle.rcu"],
+    "bench-core": ["core.attach_detach", "core.fault"],
+}
+# Instructions of Linux 7.3.4 for the same, system call included.
+LINUX = {
+    "core.attach_detach": 12781,
+    "core.fault": 4779,
+}
 # what, of what: the table's second half
 RATIOS = [
     ("handle.get_put", "handle.mutex"),
@@ -28,6 +36,9 @@ RATIOS = [
     ("handle.get_put.2_threads_1_pasid", "handle.mutex.2_threads_1_pasid"),
     ("handle.get_put.2_threads_1_pasid", "handle.rcu.2_threads_1_pasid"),
     ("handle.burst", "handle.get_put"),
+    ("core.get_put.million", "core.get_put.ten"),
+    ("core.attach_detach.million", "core.attach_detach"),
+    ("core.fault.thread", "core.wake.thread"),
     ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
     ("shim.client.mmio.load", "plain.client.ioctl.raw"),
     ("start.uiommu_run_true", "start.true"),
@@ -39,7 +50,7 @@ def lines_of(command, prefix=""):
     results = {}
     for line in out.splitlines():
         result = json.loads(line)
-        results[prefix + result["name"]] = {"ns": result["ns"], "runs": result["runs"]}
+        results[prefix + result.pop("name")] = result
     return results
 
 
@@ -70,10 +81,11 @@ def main():
     build = pathlib.Path(parser.parse_args().build).resolve()
     uiommu = str(build / "cli/uiommu")
     client = str(build / "bench/bench-client")
-    handle = str(build / "bench/bench-handle")
     true = shutil.which("true")
 
-    results = lines_of([handle])
+    results = {}
+    for program in COUNT:
+        results.update(lines_of([str(build / "bench" / program)]))
     results.update(lines_of([client], "plain."))
     # The only VFIO device there is in a run with one.
     results.update(lines_of([uiommu, "run", "-d", "ats-testdev", "--", client,
@@ -83,15 +95,19 @@ def main():
     results["start.uiommu_run_d_true"] = spawn_time([uiommu, "run", "-d", "ats-testdev", "--",
                                                      true])
     if shutil.which("valgrind"):
-        for name in COUNT:
-            results[name]["instructions"] = count(handle, name)
+        for program, names in COUNT.items():
+            for name in names:
+                results[name]["instructions"] = count(str(build / "bench" / program), name)
+    for name, instructions in LINUX.items():
+        results[name]["linux_instructions"] = instructions
 
     (build / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(f"{'what':<42} {'median':>12} {'instructions':>13}")
+    print(f"{'what':<42} {'median':>12} {'instructions':>13} {'Linux':>10}")
     for name, result in results.items():
         instructions = result.get("instructions")
-        print(f"{name:<42} {result['ns']:>9.1f} ns "
-              f"{'' if instructions is None else format(instructions, '13.1f')}")
+        line = f"{name:<42} {result['ns']:>9.1f} {result.get('unit', 'ns'):<2}"
+        line += f" {'' if instructions is None else format(instructions, '13.1f')}"
+        print(line + f" {result['linux_instructions']:>10}" * ("linux_instructions" in result))
     print(f"\n{'ratio':<77} {'time':>6}")
     for name, other in RATIOS:
         if name in results and other in results:

@@ -36,18 +36,19 @@ with_build()
 run_check()
 {
 	case $1 in
-	gcc-debug) with_build "$1" gcc "" --buildtype=debug ;;
+	gcc-debug) with_build "$1" gcc "" --buildtype=debug -Db_ndebug=false ;;
 	gcc-release) with_build "$1" gcc "" --buildtype=release ;;
-	clang-debug) with_build "$1" clang "" --buildtype=debug ;;
+	clang-debug) with_build "$1" clang "" --buildtype=debug -Db_ndebug=false ;;
 	clang-release) with_build "$1" clang "" --buildtype=release ;;
 	asan)
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 with_build "$1" gcc \
-			"--suite unit" --buildtype=debug -Db_sanitize=address,undefined \
+			"--suite unit --suite stress" --buildtype=debug -Db_ndebug=false \
+			-Db_sanitize=address,undefined \
 			-Db_lundef=false -Dbench=false
 		;;
 	tsan)
-		TSAN_OPTIONS=halt_on_error=1 with_build "$1" gcc "--suite unit" \
-			-Ddebug=true -Doptimization=1 -Db_sanitize=thread \
+		TSAN_OPTIONS=halt_on_error=1 with_build "$1" gcc "--suite unit --suite stress" \
+			-Db_ndebug=false -Ddebug=true -Doptimization=1 -Db_sanitize=thread \
 			-Db_lundef=false -Dbench=false
 		;;
 	*)

@@ -19,6 +19,7 @@ struct core_state;
 struct pci_state;
 struct vfio_state;
 struct iommufd_state;
+struct mock_state;
 struct uiommu_mm;
 
 /* What uiommu_get_counts() reports; each an atomic. */
@@ -42,6 +43,7 @@ struct ui_counts {
  *  counts			atomics
  *  nodes			nodes_lock
  *  core, pci, vfio, iommufd, self_mm	immutable between create and destroy
+ *  mock			as those, once there is one
  */
 struct uiommu {
 	const struct uiommu_host_ops *host;
@@ -58,6 +60,7 @@ struct uiommu {
 	struct pci_state *pci;
 	struct vfio_state *vfio;
 	struct iommufd_state *iommufd;
+	struct mock_state *mock;
 	struct uiommu_mm *self_mm;
 };
 

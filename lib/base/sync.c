@@ -51,19 +51,24 @@ void ui_mutex_wake(struct ui_mutex *m)
 
 /*
  * A broadcast after we let go of the mutex changes the turn, so we don't sleep
- * through it; whoever broadcasts has changed what we wait for under the mutex.
+ * through it.  Whoever broadcasts has had the mutex since, or before us: then
+ * it sees us, or we saw what it changed.
  */
 void ui_cond_wait(struct ui_cond *c, struct ui_mutex *m)
 {
 	uint32_t turn = ui_load_relaxed(&c->turn);
 
+	ui_fetch_add(&c->waiters, 1);
 	ui_mutex_unlock(m);
 	futex_wait(&c->turn, turn);
 	ui_mutex_lock(m);
+	ui_fetch_sub(&c->waiters, 1);
 }
 
 void ui_cond_broadcast(struct ui_cond *c)
 {
+	if (!ui_load_seq_cst(&c->waiters))
+		return;
 	ui_fetch_add(&c->turn, 1);
 	futex_wake(&c->turn, INT32_MAX);
 }

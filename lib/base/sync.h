@@ -86,9 +86,11 @@ struct ui_mutex {
 
 /*
  *  turn	counts broadcasts
+ *  waiters	who sleeps, or is about to; goes up under the mutex
  */
 struct ui_cond {
 	uint32_t turn;
+	uint32_t waiters;
 };
 
 /* sync.c: waits until it has the mutex; wakes one who waits. */
@@ -96,6 +98,7 @@ void ui_mutex_lock_slow(struct ui_mutex *m);
 void ui_mutex_wake(struct ui_mutex *m);
 /* The mutex is held, and is again on return; wakes up without reason at times. */
 void ui_cond_wait(struct ui_cond *c, struct ui_mutex *m);
+/* What is waited for was changed under the mutex; no system call if nobody waits. */
 void ui_cond_broadcast(struct ui_cond *c);
 
 static inline void ui_mutex_init(struct ui_mutex *m)
@@ -150,6 +153,7 @@ static inline void ui_mutex_unlock(struct ui_mutex *m)
 static inline void ui_cond_init(struct ui_cond *c)
 {
 	ui_store_relaxed(&c->turn, 0);
+	ui_store_relaxed(&c->waiters, 0);
 }
 
 static inline void ui_cond_destroy(struct ui_cond *c)

@@ -304,12 +304,12 @@ static int first_slot(struct uiommu_group *group, uint32_t pasid, uint64_t word,
  */
 void core_detach_all(struct uiommu_group *group)
 {
-	uint32_t pasid;
+	uint32_t pasid = UIOMMU_NO_PASID;
 	int more;
 
 	do {
 		ui_mutex_lock(&group->mutex);
-		more = core_for_each_slot(group, first_slot, &pasid);
+		more = core_for_each_slot(group, pasid, first_slot, &pasid);
 		ui_mutex_unlock(&group->mutex);
 		if (more)
 			uiommu_detach_group_handle(group, pasid, NULL);

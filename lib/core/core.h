@@ -199,8 +199,8 @@ struct uiommu_attach_handle *core_handle_alloc_anonymous(struct uiommu *ctx);
 
 /* The slot, made if need be; -ENOMEM as an ERR_PTR.  group->mutex held. */
 uint64_t *core_slot_make(struct uiommu_group *group, uint32_t pasid);
-/* Calls fn for each slot that has a handle; stops at the first non-zero. */
-int core_for_each_slot(struct uiommu_group *group,
+/* Calls fn for each slot from PASID @from on that has a handle; stops at the first non-zero. */
+int core_for_each_slot(struct uiommu_group *group, uint32_t from,
 		       int (*fn)(struct uiommu_group *group, uint32_t pasid, uint64_t word,
 				 void *arg),
 		       void *arg);

@@ -75,34 +75,38 @@ uint64_t *core_slot_make(struct uiommu_group *group, uint32_t pasid)
 	return &leaf->slot[pasid & (CORE_LEAF_SLOTS - 1)];
 }
 
-int core_for_each_slot(struct uiommu_group *group,
+static int visit_slot(struct uiommu_group *group, uint32_t pasid, uint64_t *slot,
+		      int (*fn)(struct uiommu_group *group, uint32_t pasid, uint64_t word,
+				void *arg),
+		      void *arg)
+{
+	uint64_t word = ui_load_acquire(slot);
+
+	return core_slot_owner(word) ? fn(group, pasid, word, arg) : 0;
+}
+
+int core_for_each_slot(struct uiommu_group *group, uint32_t from,
 		       int (*fn)(struct uiommu_group *group, uint32_t pasid, uint64_t word,
 				 void *arg),
 		       void *arg)
 {
-	uint64_t word = ui_load_acquire(&group->rid);
-	int rc;
+	struct core_table *table = group->table;
+	int rc = 0;
 
-	if (core_slot_owner(word)) {
-		rc = fn(group, UIOMMU_NO_PASID, word, arg);
-		if (rc)
-			return rc;
+	ui_mutex_assert_held(&group->mutex);
+	if (from == UIOMMU_NO_PASID) {
+		rc = visit_slot(group, UIOMMU_NO_PASID, &group->rid, fn, arg);
+		from++;
 	}
-	if (!group->table)
-		return 0;
-	for (uint32_t i = 0; i < CORE_LEAVES; i++) {
-		struct core_leaf *leaf = group->table->leaf[i];
+	for (uint32_t i = from >> CORE_LEAF_BITS; table && !rc && i < CORE_LEAVES; i++) {
+		struct core_leaf *leaf = table->leaf[i];
+		uint32_t j = from & (CORE_LEAF_SLOTS - 1);
 
-		for (uint32_t j = 0; leaf && j < CORE_LEAF_SLOTS; j++) {
-			word = ui_load_acquire(&leaf->slot[j]);
-			if (!core_slot_owner(word))
-				continue;
-			rc = fn(group, i << CORE_LEAF_BITS | j, word, arg);
-			if (rc)
-				return rc;
-		}
+		for (; leaf && !rc && j < CORE_LEAF_SLOTS; j++)
+			rc = visit_slot(group, i << CORE_LEAF_BITS | j, &leaf->slot[j], fn, arg);
+		from = 0;
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- devices ---- */
@@ -150,9 +154,9 @@ static int group_add_device(struct uiommu_group *group, struct uiommu_device *de
 	int rc;
 
 	ui_mutex_lock(&group->mutex);
-	rc = core_for_each_slot(group, join_slot, &join);
+	rc = core_for_each_slot(group, UIOMMU_NO_PASID, join_slot, &join);
 	if (rc)
-		core_for_each_slot(group, leave_slot, &join);
+		core_for_each_slot(group, UIOMMU_NO_PASID, leave_slot, &join);
 	else
 		cds_list_add_tail(&dev->group_node, &group->devices);
 	ui_mutex_unlock(&group->mutex);
@@ -176,7 +180,7 @@ static void group_del_device(struct uiommu_group *group, struct uiommu_device *d
 
 	ui_mutex_lock(&group->mutex);
 	cds_list_del(&dev->group_node);
-	core_for_each_slot(group, leave_slot, &join);
+	core_for_each_slot(group, UIOMMU_NO_PASID, leave_slot, &join);
 	ui_mutex_unlock(&group->mutex);
 }
 
