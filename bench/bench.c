@@ -3,6 +3,7 @@
  * See bench.h.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct worker {
 	bench_fn fn;
 	void *arg;
 	uint64_t n;
+	unsigned int nth;
 	double begun;
 	double ended;
 };
@@ -101,10 +103,29 @@ void bench(const char *name, bench_fn fn, void *arg)
 	bench_result(name, results[RUNS / 2], RUNS);
 }
 
+/* Each thread on a processor of its own, or they take turns instead of meeting. */
+static void stay_on(unsigned int nth)
+{
+	cpu_set_t all, one;
+	int cpu;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &all) && !nth--)
+			break;
+	if (cpu == CPU_SETSIZE)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 static void *work(void *opaque)
 {
 	struct worker *worker = opaque;
 
+	stay_on(worker->nth);
 	pthread_barrier_wait(worker->start);
 	worker->begun = now_ns();
 	worker->fn(worker->arg, worker->n);
@@ -122,7 +143,8 @@ static double timed_threads(bench_fn fn, void **args, unsigned int threads, uint
 
 	pthread_barrier_init(&barrier, NULL, threads);
 	for (t = 0; t < threads; t++) {
-		workers[t] = (struct worker){.start = &barrier, .fn = fn, .arg = args[t], .n = n};
+		workers[t] = (struct worker){
+			.start = &barrier, .fn = fn, .arg = args[t], .n = n, .nth = t};
 		if (pthread_create(&workers[t].thread, NULL, work, &workers[t]))
 			abort();
 	}

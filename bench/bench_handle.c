@@ -4,9 +4,12 @@
  *
  *  get_put	owner checked, reference taken and given back
  *  peek	inside a burst, without a reference: what each DMA does
- *  mutex, rwlock	an array under a lock, reference by a plain increment
+ *  mutex		an array and plain counts under a mutex, taken to get and to put
+ *  rwlock	an array under a lock for readers, atomic counts
  *  rcu	an array read in a section of liburcu-bp, atomic increment unless
  *		zero, and decrement: the design that we did not take
+ *  bare	a section of liburcu-bp with an atomic increment and decrement, and
+ *		nothing checked: what any such design costs at least
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -80,7 +83,9 @@ static void with_mutex(void *arg, uint64_t n)
 			rival->refs++;
 		pthread_mutex_unlock(&mutex);
 		bench_use(rival);
-		__atomic_fetch_sub(&rival->refs, 1, __ATOMIC_SEQ_CST);
+		pthread_mutex_lock(&mutex);
+		rival->refs--;
+		pthread_mutex_unlock(&mutex);
 	}
 }
 
@@ -117,6 +122,19 @@ static void with_rcu(void *arg, uint64_t n)
 	}
 }
 
+static void bare(void *arg, uint64_t n)
+{
+	struct rival **slot = &rivals[*(uint32_t *)arg], *rival;
+
+	while (n--) {
+		urcu_bp_read_lock();
+		rival = __atomic_load_n(slot, __ATOMIC_CONSUME);
+		__atomic_fetch_add(&rival->refs, 1, __ATOMIC_SEQ_CST);
+		urcu_bp_read_unlock();
+		__atomic_fetch_sub(&rival->refs, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
 static void set_up(struct uiommu **ctx, struct uiommu_device **dev)
 {
 	struct uiommu_device_config config = {.name = "bench", .max_pasids = PASIDS};
@@ -148,8 +166,8 @@ int main(void)
 		const char *name;
 		bench_fn fn;
 	} rows[] = {
-		{"get_put", get_put},  {"peek", peek},		{"burst", burst},
-		{"mutex", with_mutex}, {"rwlock", with_rwlock}, {"rcu", with_rcu},
+		{"get_put", get_put},	 {"peek", peek},    {"burst", burst}, {"mutex", with_mutex},
+		{"rwlock", with_rwlock}, {"rcu", with_rcu}, {"bare", bare},
 	};
 	uint32_t one = 1, two = 2;
 	void *different[] = {&one, &two}, *same[] = {&one, &one};

@@ -33,6 +33,8 @@ RATIOS = [
     ("handle.get_put", "handle.mutex"),
     ("handle.get_put", "handle.rwlock"),
     ("handle.get_put", "handle.rcu"),
+    ("handle.get_put", "handle.bare"),
+    ("handle.peek.2_threads_1_pasid", "handle.peek"),
     ("handle.get_put.2_threads_1_pasid", "handle.mutex.2_threads_1_pasid"),
     ("handle.get_put.2_threads_1_pasid", "handle.rcu.2_threads_1_pasid"),
     ("handle.burst", "handle.get_put"),

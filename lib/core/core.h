@@ -86,7 +86,7 @@ struct uiommu_device {
 #define CORE_LEAVES ((UIOMMU_PASID_MAX >> CORE_LEAF_BITS) + 1)
 
 struct core_leaf {
-	uint64_t slot[CORE_LEAF_SLOTS];
+	uint64_t slot[CORE_LEAF_SLOTS]; /* in the order of core_leaf_index() */
 };
 
 struct core_table {
@@ -150,6 +150,19 @@ static inline uint32_t core_slot_count(uint64_t word)
 	return (uint32_t)(word >> SLOT_COUNT_SHIFT);
 }
 
+/*
+ * Where in its leaf: neighbours lie on different cache lines, so that threads
+ * that look up different PASIDs don't fight for one.
+ */
+static inline uint32_t core_leaf_index(uint32_t pasid)
+{
+	const unsigned int line_bits = 3; /* 8 words */
+	const uint32_t lines = CORE_LEAF_SLOTS >> line_bits;
+
+	return (pasid & (lines - 1)) << line_bits |
+	       ((pasid >> (CORE_LEAF_BITS - line_bits)) & ((1u << line_bits) - 1));
+}
+
 /* The slot of a PASID, NULL if there has never been a handle near it. */
 static inline uint64_t *core_slot_find(struct uiommu_group *group, uint32_t pasid)
 {
@@ -162,7 +175,7 @@ static inline uint64_t *core_slot_find(struct uiommu_group *group, uint32_t pasi
 	if (!table)
 		return NULL;
 	leaf = ui_load_acquire(&table->leaf[pasid >> CORE_LEAF_BITS]);
-	return leaf ? &leaf->slot[pasid & (CORE_LEAF_SLOTS - 1)] : NULL;
+	return leaf ? &leaf->slot[core_leaf_index(pasid)] : NULL;
 }
 
 /*

@@ -72,7 +72,7 @@ uint64_t *core_slot_make(struct uiommu_group *group, uint32_t pasid)
 	if (!leaf)
 		return UIOMMU_ERR_PTR(-ENOMEM);
 	ui_store_release(&table->leaf[pasid >> CORE_LEAF_BITS], leaf);
-	return &leaf->slot[pasid & (CORE_LEAF_SLOTS - 1)];
+	return &leaf->slot[core_leaf_index(pasid)];
 }
 
 static int visit_slot(struct uiommu_group *group, uint32_t pasid, uint64_t *slot,
@@ -103,7 +103,8 @@ int core_for_each_slot(struct uiommu_group *group, uint32_t from,
 		uint32_t j = from & (CORE_LEAF_SLOTS - 1);
 
 		for (; leaf && !rc && j < CORE_LEAF_SLOTS; j++)
-			rc = visit_slot(group, i << CORE_LEAF_BITS | j, &leaf->slot[j], fn, arg);
+			rc = visit_slot(group, i << CORE_LEAF_BITS | j,
+					&leaf->slot[core_leaf_index(j)], fn, arg);
 		from = 0;
 	}
 	return rc;

@@ -133,6 +133,8 @@ static struct uiommu_attach_handle *slot_get(struct core_state *core, uint64_t *
 		}
 		if (ui_cmpxchg(slot, &word, word + SLOT_COUNT_ONE))
 			break;
+		ui_backoff();
+		word = ui_load_acquire(slot);
 	}
 
 	handle = core_slot_handle(word);
@@ -187,9 +189,12 @@ void uiommu_attach_handle_put(struct uiommu_attach_handle *handle)
 		uint64_t word = ui_load_relaxed(slot);
 
 		while (core_slot_owner(word) && core_slot_handle(word) == handle &&
-		       core_slot_count(word))
+		       core_slot_count(word)) {
 			if (ui_cmpxchg(slot, &word, word - SLOT_COUNT_ONE))
 				return;
+			ui_backoff();
+			word = ui_load_relaxed(slot);
+		}
 	}
 	if (ui_fetch_sub(&handle->refs, 1) == 1)
 		handle_release(handle);

@@ -51,6 +51,8 @@ void ex_pause(const struct ex_where *where);
 /* All of the above is sequentially consistent here. */
 #define ui_smp_mb() ((void)0)
 #define ui_spin_pause(tries) ((void)(tries), ex_pause(EX_HERE("spin")))
+/* Only a matter of time. */
+#define ui_backoff() ((void)0)
 
 /* ---- each thread's own ---- */
 
