@@ -19,6 +19,8 @@ run: ## build, and see a program take a page fault from a device
 	@scripts/build.sh --quiet
 	@echo '$$ uiommu run --device ats-testdev -- iopf'
 	@$(BUILD)/cli/uiommu run --device ats-testdev -- $(BUILD)/examples/iopf
+	@echo
+	@$(BUILD)/tests/explore/explore --story
 
 test: ## build, and run every test of this build
 	@scripts/deps.sh test

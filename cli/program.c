@@ -275,9 +275,11 @@ static char *search_path(const char *name, int *err)
 		rc = look_at(candidate);
 		if (!rc)
 			return candidate;
-		free(candidate);
-		if (rc != ENOENT && rc != EISDIR)
+		/* A folder of PATH that we may not look into has nothing for us. */
+		if (rc != ENOENT && rc != EISDIR &&
+		    !faccessat(AT_FDCWD, candidate, F_OK, AT_EACCESS))
 			*err = rc;
+		free(candidate);
 		if (!*end)
 			return NULL;
 	}

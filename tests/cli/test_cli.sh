@@ -116,6 +116,9 @@ END
 "${cc[@]}" -o bin/plain prog.c || fail "no compiler"
 expect 0 '' "$uiommu" run bin/plain
 expect 127 "no program 'no-such-program' in PATH" "$uiommu" run no-such-program
+# A folder that only root may look into is as good as none.
+expect 127 "no program 'no-such-program' in PATH" \
+	env PATH="/proc/1/root:$PATH" "$uiommu" run no-such-program
 expect 127 "/nowhere/prog" "$uiommu" run /nowhere/prog
 expect 0 '' env PATH="$work/bin" "$uiommu" run plain
 expect 127 "'plain2'" env PATH="$work/bin" "$uiommu" run plain2

@@ -173,6 +173,8 @@ int ex_replay(const struct scenario *scenario, const char *schedule, struct ex_r
 
 /* ---- print.c ---- */
 
+/* brief.c: of a failing run of two threads, the steps that tell the story. */
+void ex_print_brief(const struct scenario *scenario);
 void ex_print_run(const struct scenario *scenario);
 void ex_print_schedule(const struct scenario *scenario);
 
