@@ -12,6 +12,7 @@
 #include <uiommu/access.h>
 
 #include "iommufd/object.h"
+#include "iopt/iopt.h"
 
 struct iommufd_ioas;
 
@@ -21,5 +22,11 @@ extern const struct iommufd_object_ops iommufd_access_ops;
 struct uiommu_access *iommufd_access_create_internal(struct iommufd_ctx *ictx);
 /* The caller uses the IOAS.  As uiommu_access_attach(). */
 int iommufd_access_attach_internal(struct uiommu_access *access, struct iommufd_ioas *ioas);
+
+/* A flag of uiommu_access_rw(): it fails where pins would, as Linux's slow path. */
+#define IOMMUFD_ACCESS_SLOW IOPT_RW_PINNED
+
+/* Where the nth area begins of what it is attached to; false: there is none. */
+bool iommufd_access_nth_area(struct uiommu_access *access, uint64_t nth, uint64_t *iova);
 
 #endif /* UI_IOMMUFD_ACCESS_H */

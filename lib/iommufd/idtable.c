@@ -51,5 +51,7 @@ int64_t idtable_reserve(struct idtable *table, uint32_t max)
 		ui_ida_free(&table->ids, (uint32_t)id);
 		return -ENOMEM;
 	}
+	if (id >= 0)
+		table->used++;
 	return id;
 }

@@ -8,17 +8,21 @@
 #ifndef UI_IOMMUFD_IDTABLE_H
 #define UI_IOMMUFD_IDTABLE_H
 
+#include <stdbool.h>
+
 #include "base/ida.h"
 
 /*
  *  ids		a bit per number, set while it is reserved or in use
  *  slots	by number; NULL: free, or reserved
  *  size	of slots
+ *  used	numbers that are reserved or in use
  */
 struct idtable {
 	struct ui_ida ids;
 	void **slots;
 	uint32_t size;
+	uint32_t used;
 };
 
 void idtable_init(struct idtable *table);
@@ -26,6 +30,12 @@ void idtable_init(struct idtable *table);
 void idtable_destroy(struct idtable *table);
 /* A number up to @max that finds nothing yet; -ENOSPC, -ENOMEM. */
 int64_t idtable_reserve(struct idtable *table, uint32_t max);
+
+/* Is no number in use or reserved? */
+static inline bool idtable_empty(const struct idtable *table)
+{
+	return !table->used;
+}
 
 static inline void *idtable_find(const struct idtable *table, uint32_t id)
 {
@@ -41,6 +51,7 @@ static inline void idtable_set(struct idtable *table, uint32_t id, void *what)
 static inline void idtable_free(struct idtable *table, uint32_t id)
 {
 	table->slots[id] = NULL;
+	table->used--;
 	ui_ida_free(&table->ids, id);
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * iommufd/ioas.c - I/O address spaces: IOAS_ALLOC, MAP, UNMAP, IOVA_RANGES
+ * iommufd/ioas.c - I/O address spaces: IOAS_ALLOC, MAP, MAP_FILE, COPY, UNMAP, IOVA_RANGES
  *
  * The work is iopt's; here are the rules of the ioctls around it.
  */
 #include "iommufd/ioas.h"
 
+#include "mm/mm.h"
 #include "uapi/iommufd.h"
 
 /* What the kernel calls ULONG_MAX: never a valid IOVA or length. */
@@ -32,7 +33,7 @@ struct iommufd_ioas *iommufd_get_ioas(struct iommufd_ctx *ictx, uint32_t id)
 	return obj ? ui_container_of(obj, struct iommufd_ioas, obj) : NULL;
 }
 
-static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
+struct iommufd_ioas *iommufd_ioas_alloc(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas = ui_zalloc(sizeof(*ioas));
 	int rc = -ENOMEM;
@@ -64,7 +65,7 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	ioas = ioas_alloc(ucmd->ictx);
+	ioas = iommufd_ioas_alloc(ucmd->ictx);
 	if (UIOMMU_IS_ERR(ioas))
 		return (int)UIOMMU_PTR_ERR(ioas);
 	ucmd->new_obj = &ioas->obj;
@@ -92,8 +93,8 @@ static int copy_ranges(struct iommufd_ucmd *ucmd, const struct iopt_range *range
 }
 
 /*
- * All usable ranges, in memory that the caller frees: how many there are may
- * change while the memory is made, so it is asked again until they fit.
+ * How many there are may change while the memory is made, so it is asked again until
+ * they fit.
  */
 static int fetch_ranges(struct iopt *iopt, struct iopt_range **out, size_t *count,
 			uint64_t *alignment)
@@ -110,6 +111,13 @@ static int fetch_ranges(struct iopt *iopt, struct iopt_range **out, size_t *coun
 	}
 	*out = ranges;
 	return 0;
+}
+
+int iommufd_ioas_fetch_ranges(struct iommufd_ioas *ioas, struct iopt_range **ranges, size_t *count)
+{
+	uint64_t alignment;
+
+	return fetch_ranges(ioas->iopt, ranges, count, &alignment);
 }
 
 int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
@@ -144,8 +152,17 @@ out_put:
 	return rc;
 }
 
-/* ---- MAP and UNMAP ---- */
+/* ---- MAP, MAP_FILE, COPY ---- */
 
+static int check_map_flags(uint32_t flags)
+{
+	const uint32_t known =
+		IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
+
+	return flags & ~known ? -EOPNOTSUPP : 0;
+}
+
+/* 0: it maps nothing. */
 static uint32_t map_perm(uint32_t flags)
 {
 	uint32_t perm = 0;
@@ -157,15 +174,18 @@ static uint32_t map_perm(uint32_t flags)
 	return perm;
 }
 
+static uint32_t iopt_flags(uint32_t flags)
+{
+	return flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_FIXED : 0;
+}
+
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 {
-	const uint32_t known =
-		IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
 	struct iommu_ioas_map *cmd = ucmd->cmd;
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	if ((cmd->flags & ~known) || cmd->__reserved)
+	if (check_map_flags(cmd->flags) || cmd->__reserved)
 		return -EOPNOTSUPP;
 	if (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)
 		return -EOVERFLOW;
@@ -176,13 +196,102 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 		return -ENOENT;
 
 	rc = iopt_map(ioas->iopt, ucmd->mm, cmd->user_va, cmd->length, map_perm(cmd->flags),
-		      cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_FIXED : 0, &cmd->iova);
+		      iopt_flags(cmd->flags), &cmd->iova);
 	/* As in Linux, an answer that can't be given leaves the mapping in place. */
 	if (!rc)
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc;
 }
+
+static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	uint32_t perm = map_perm(cmd->flags);
+	uint64_t uaddr, last;
+	struct uiommu_mm *mm;
+	int rc;
+
+	if (!cmd->length)
+		return -EINVAL;
+	if (__builtin_add_overflow(cmd->start, cmd->length - 1, &last))
+		return -EOVERFLOW;
+	rc = mm_map_file(ucmd->mm, cmd->fd, cmd->start, cmd->length, perm & UIOMMU_WRITE, &mm,
+			 &uaddr);
+	if (rc)
+		return rc;
+	rc = iopt_map(iopt, mm, uaddr, cmd->length, perm, iopt_flags(cmd->flags), &cmd->iova);
+	uiommu_mm_put(mm);
+	return rc;
+}
+
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (check_map_flags(cmd->flags))
+		return -EOPNOTSUPP;
+	if (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)
+		return -EOVERFLOW;
+	if (!map_perm(cmd->flags))
+		return -EINVAL;
+	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	rc = map_file(ucmd, ioas->iopt);
+	if (!rc)
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	iommufd_put_object(ucmd->ictx, &ioas->obj);
+	return rc;
+}
+
+static int copy_from_source(struct iommufd_ucmd *ucmd, struct iopt_slices *slices)
+{
+	const struct iommu_ioas_copy *cmd = ucmd->cmd;
+	struct iommufd_ioas *src = iommufd_get_ioas(ucmd->ictx, cmd->src_ioas_id);
+	int rc;
+
+	if (!src)
+		return -ENOENT;
+	rc = iopt_get_slices(src->iopt, cmd->src_iova, cmd->length, slices);
+	iommufd_put_object(ucmd->ictx, &src->obj);
+	return rc;
+}
+
+int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	struct iopt_slices slices;
+	struct iommufd_ioas *dst;
+	int rc;
+
+	if (check_map_flags(cmd->flags))
+		return -EOPNOTSUPP;
+	if (cmd->length == NO_IOVA || cmd->src_iova == NO_IOVA || cmd->dst_iova == NO_IOVA)
+		return -EOVERFLOW;
+	if (!map_perm(cmd->flags))
+		return -EINVAL;
+	rc = copy_from_source(ucmd, &slices);
+	if (rc)
+		return rc;
+	dst = iommufd_get_ioas(ucmd->ictx, cmd->dst_ioas_id);
+	if (!dst) {
+		rc = -ENOENT;
+		goto out_put_slices;
+	}
+	rc = iopt_map_slices(dst->iopt, &slices, map_perm(cmd->flags), iopt_flags(cmd->flags),
+			     &cmd->dst_iova);
+	if (!rc)
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	iommufd_put_object(ucmd->ictx, &dst->obj);
+out_put_slices:
+	iopt_put_slices(&slices);
+	return rc;
+}
+
+/* ---- UNMAP ---- */
 
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
 {
@@ -195,17 +304,19 @@ int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
 	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
 	if (!ioas)
 		return -ENOENT;
-	if (!everything && (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)) {
+	if (everything)
+		rc = iopt_unmap_all(ioas->iopt, &unmapped);
+	else if (cmd->iova == NO_IOVA || cmd->length == NO_IOVA)
 		rc = -EOVERFLOW;
-		goto out_put;
+	else
+		rc = iopt_unmap(ioas->iopt, cmd->iova, cmd->length, &unmapped);
+	/* Of nothing it is an error, except of everything. */
+	if (!rc && !unmapped && !everything)
+		rc = -ENOENT;
+	if (!rc) {
+		cmd->length = unmapped;
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 	}
-	/* Of nothing it is -ENOENT, except of everything. */
-	rc = iopt_unmap(ioas->iopt, cmd->iova, cmd->length, &unmapped);
-	if (rc)
-		goto out_put;
-	cmd->length = unmapped;
-	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-out_put:
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc;
 }

@@ -68,6 +68,24 @@ struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
 	return obj;
 }
 
+struct iommufd_object *iommufd_next_object(struct iommufd_ctx *ictx, uint32_t *id,
+					   const struct iommufd_object_ops *ops)
+{
+	struct iommufd_object *obj = NULL;
+
+	ui_mutex_lock(&ictx->lock);
+	for (; *id < ictx->objects.size; ++*id) {
+		obj = idtable_find(&ictx->objects, *id);
+		if (obj && obj->ops == ops)
+			break;
+		obj = NULL;
+	}
+	if (obj)
+		obj->users++;
+	ui_mutex_unlock(&ictx->lock);
+	return obj;
+}
+
 void iommufd_use_object(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 {
 	ui_mutex_lock(&ictx->lock);
@@ -104,6 +122,8 @@ int iommufd_object_remove(struct iommufd_ctx *ictx, uint32_t id)
 		rc = -EBUSY;
 	else
 		idtable_free(&ictx->objects, id);
+	if (!rc && ictx->vfio_ioas == obj)
+		ictx->vfio_ioas = NULL;
 	ui_mutex_unlock(&ictx->lock);
 	if (!rc)
 		object_destroy(ictx, obj);

@@ -62,6 +62,9 @@ struct iommufd_object {
  *  idle	signalled under lock when an object's users become fewer while
  *		somebody waits
  *  waiters	lock
+ *  vfio_ioas	lock; the IOAS that a VFIO container's ioctls are for, or NULL; found
+ *		in the table, or it would not be here
+ *  account_mm	atomic; RLIMIT_MODE, written under lock while there is no object
  */
 struct iommufd_ctx {
 	struct uiommu_file file;
@@ -69,6 +72,8 @@ struct iommufd_ctx {
 	struct ui_cond idle;
 	unsigned int waiters;
 	struct idtable objects;
+	struct iommufd_object *vfio_ioas;
+	uint32_t account_mm;
 };
 
 static inline struct iommufd_ctx *iommufd_ctx_of(struct uiommu_file *file)
@@ -95,6 +100,9 @@ void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj);
  */
 struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
 					  const struct iommufd_object_ops *ops);
+/* The one of that kind with the lowest ID from *id on, which becomes its. */
+struct iommufd_object *iommufd_next_object(struct iommufd_ctx *ictx, uint32_t *id,
+					   const struct iommufd_object_ops *ops);
 /* One more, of an object that the caller uses. */
 void iommufd_use_object(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 /*

@@ -4,7 +4,7 @@
  *
  * The place is aligned as the memory is, up to a huge page and to the size of the
  * map, and keeps the offset in the page.  A hole is what lies between two obstacles,
- * areas or reserved ranges, within the range that may be allocated.
+ * areas or reserved ranges, within the ranges that may be allocated.
  *
  * To look at every hole each time would cost more with every map.  So for each size
  * (by its power of two) a hint remembers where the last search ended.  Only freeing
@@ -97,6 +97,34 @@ static int iopt_alloc_within(struct iopt *iopt, uint64_t pos, uint64_t last, uin
 	return -ENOSPC;
 }
 
+/* The same in the allowed ranges; what two of them cover without a gap is one. */
+static int iopt_alloc_allowed(struct iopt *iopt, uint64_t pos, uint64_t length, uint64_t alignment,
+			      uint64_t offset, uint64_t *iova)
+{
+	const struct iopt_range *allowed = iopt->allowed;
+	size_t next;
+
+	for (size_t i = 0; i < iopt->nr_allowed; i = next) {
+		uint64_t first = allowed[i].start, last = allowed[i].last;
+
+		next = i + 1;
+		while (next < iopt->nr_allowed && allowed[next].start == last + 1)
+			last = allowed[next++].last;
+		if (first < IOPT_PAGE)
+			first = IOPT_PAGE;
+		if (last > UINT64_MAX - IOPT_PAGE)
+			last = UINT64_MAX - IOPT_PAGE;
+		if (last < first || !iopt_hole_fits(first, last, length, alignment, offset, &first))
+			continue;
+		if (first < pos)
+			first = pos;
+		if (first <= last &&
+		    !iopt_alloc_within(iopt, first, last, length, alignment, offset, iova))
+			return 0;
+	}
+	return -ENOSPC;
+}
+
 int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t *iova)
 {
 	uint64_t offset = uaddr % IOPT_PAGE;
@@ -113,6 +141,8 @@ int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t
 	if (!offset && hint->length && hint->length <= length && hint->alignment <= alignment &&
 	    hint->pos > pos)
 		pos = hint->pos;
+	if (iopt->nr_allowed)
+		return iopt_alloc_allowed(iopt, pos, length, alignment, offset, iova);
 	return iopt_alloc_within(iopt, pos, UINT64_MAX - IOPT_PAGE, length, alignment, offset,
 				 iova);
 }

@@ -4,7 +4,7 @@
  *
  * What is mapped is in the tree (tree.c): one area per map, whatever its length.
  * What may be mapped is told by reserved ranges (reserve.c), to which the apertures
- * of domains belong, and by the alignment of the strictest domain.
+ * of domains belong, and by the alignment of the strictest domain (domain.c).
  *
  * Memory is looked at only while a domain can reach it: each map then, and all
  * areas when the first domain comes.  Linux pins there; nothing is pinned here.
@@ -17,22 +17,11 @@
 #include "iopt/object.h"
 #include "mm/mm.h"
 
-_Static_assert((UIOMMU_READ | UIOMMU_WRITE) <= IOPT_PERM_MASK, "rights fit under the mm");
+/* Linux gives up on an accessor that doesn't unpin after so many calls. */
+#define IOPT_UNMAP_TRIES 100
 
-static struct uiommu_mm *iopt_area_mm(const struct iopt_area *area)
-{
-	return (struct uiommu_mm *)(area->mm_perm & ~(uint64_t)IOPT_PERM_MASK);
-}
-
-static uint32_t iopt_area_perm(const struct iopt_area *area)
-{
-	return area->mm_perm & IOPT_PERM_MASK;
-}
-
-static uint64_t iopt_area_length(const struct iopt_area *area)
-{
-	return area->last - area->start + 1;
-}
+_Static_assert((UIOMMU_READ | UIOMMU_WRITE | IOPT_AREA_WRITABLE) <= IOPT_PERM_MASK,
+	       "rights fit under the mm");
 
 struct iopt *iopt_create(struct uiommu *ctx)
 {
@@ -50,16 +39,36 @@ struct iopt *iopt_create(struct uiommu *ctx)
 	return iopt;
 }
 
+static void iopt_put_files(struct iopt *iopt)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+
+	iopt_tree_seek(&iopt->tree, 0, &cur);
+	for (; iopt->file_areas && !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
+		iopt_tree_area(&cur, &area);
+		if (!mm_is_file(iopt_area_mm(&area)))
+			continue;
+		uiommu_mm_put(iopt_area_mm(&area));
+		ui_count_dec(&iopt->ctx->counts.areas);
+		iopt->file_areas--;
+	}
+}
+
 void iopt_destroy(struct iopt *iopt)
 {
 	/* The last domain's detach has waited for its readers. */
 	assert(!iopt->nr_domains);
+	iopt_put_files(iopt);
 	for (size_t i = 0; i < iopt->nr_mms; i++) {
 		ui_fetch_sub(&iopt->ctx->counts.areas, iopt->mms[i].areas);
 		uiommu_mm_put(iopt->mms[i].mm);
 	}
+	iopt_held_destroy(iopt);
 	iopt_tree_destroy(&iopt->tree);
 	ui_mutex_destroy(&iopt->lock);
+	ui_free(iopt->accesses);
+	ui_free(iopt->allowed);
 	ui_free(iopt->reserved);
 	ui_free(iopt->domains);
 	ui_free(iopt->mms);
@@ -77,19 +86,25 @@ static struct iopt_mm *iopt_mm_find(struct iopt *iopt, const struct uiommu_mm *m
 	return NULL;
 }
 
-/* An entry for areas of the mm, perhaps the first. */
-static struct iopt_mm *iopt_mm_add(struct iopt *iopt, struct uiommu_mm *mm)
+int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm)
 {
-	struct iopt_mm *entry = iopt_mm_find(iopt, mm);
+	struct iopt_mm *entry;
 
-	if (entry)
-		return entry;
-	if (iopt_array_grow(&iopt->mms, sizeof(*iopt->mms), iopt->nr_mms, &iopt->max_mms))
-		return NULL;
-	entry = &iopt->mms[iopt->nr_mms++];
-	entry->mm = uiommu_mm_get(mm); /* put by iopt_mm_put_unused() or iopt_destroy() */
-	entry->areas = 0;
-	return entry;
+	if (mm_is_file(mm)) {
+		uiommu_mm_get(mm); /* put by iopt_mm_unref() or iopt_put_files() */
+		iopt->file_areas++;
+		return 0;
+	}
+	entry = iopt_mm_find(iopt, mm);
+	if (!entry) {
+		if (iopt_array_grow(&iopt->mms, sizeof(*iopt->mms), iopt->nr_mms, &iopt->max_mms))
+			return -ENOMEM;
+		entry = &iopt->mms[iopt->nr_mms++];
+		entry->mm = uiommu_mm_get(mm); /* put by iopt_mm_put_unused() or iopt_destroy() */
+		entry->areas = 0;
+	}
+	entry->areas++;
+	return 0;
 }
 
 /* No reader uses an mm that has no area. */
@@ -104,6 +119,78 @@ static void iopt_mm_put_unused(struct iopt *iopt)
 			uiommu_mm_put(iopt->mms[i].mm);
 	}
 	iopt->nr_mms = to;
+}
+
+/* Which files wait to be put can't be remembered without memory: so they don't. */
+bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
+{
+	if (mm_is_file(mm)) {
+		iopt_tree_quiesce(&iopt->tree);
+		iopt->file_areas--;
+		uiommu_mm_put(mm);
+		return false;
+	}
+	return !--iopt_mm_find(iopt, mm)->areas;
+}
+
+bool iopt_only_files(struct iopt *iopt)
+{
+	bool only;
+
+	ui_mutex_lock(&iopt->lock);
+	only = !iopt->nr_mms;
+	ui_mutex_unlock(&iopt->lock);
+	return only;
+}
+
+/* ---- walks ---- */
+
+static bool iopt_walk_enter(struct iopt_walk *walk, uint64_t iova)
+{
+	walk->done = false;
+	if (iopt_tree_end(&walk->cur))
+		return false;
+	iopt_tree_area(&walk->cur, &walk->area);
+	if (walk->area.start > iova)
+		return false;
+	walk->iova = iova;
+	walk->done = walk->area.last >= walk->last;
+	walk->part = walk->done ? walk->last : walk->area.last;
+	return true;
+}
+
+bool iopt_walk_start(struct iopt *iopt, struct iopt_walk *walk, uint64_t iova, uint64_t last)
+{
+	walk->last = last;
+	iopt_tree_seek(&iopt->tree, iova, &walk->cur);
+	return iopt_walk_enter(walk, iova);
+}
+
+bool iopt_walk_next(struct iopt_walk *walk)
+{
+	if (walk->done)
+		return false;
+	iopt_tree_next(&walk->cur);
+	return iopt_walk_enter(walk, walk->area.last + 1);
+}
+
+bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+	bool found;
+
+	ui_mutex_lock(&iopt->lock);
+	iopt_tree_seek(&iopt->tree, 0, &cur);
+	while (nth-- && !iopt_tree_end(&cur))
+		iopt_tree_next(&cur);
+	found = !iopt_tree_end(&cur);
+	if (found) {
+		iopt_tree_area(&cur, &area);
+		*range = (struct iopt_range){.start = area.start, .last = area.last};
+	}
+	ui_mutex_unlock(&iopt->lock);
+	return found;
 }
 
 /* ---- map ---- */
@@ -122,143 +209,279 @@ static int iopt_check_iova(struct iopt *iopt, uint64_t iova, uint64_t length)
 	return res && res->start <= last ? -EINVAL : 0;
 }
 
-/* Whatever is wrong with the memory, a map says -EFAULT. */
-static int iopt_check_memory(struct uiommu_mm *mm, uint64_t uaddr, uint64_t length, uint32_t perm)
+/* Whatever is wrong with the memory, a map says -EFAULT; with a file, -EINVAL. */
+int iopt_check_memory(struct uiommu_mm *mm, uint64_t uaddr, uint64_t length, bool writable)
 {
-	int rc = mm_check(mm, uaddr, length, perm);
+	int rc = mm_check(mm, uaddr, length, writable ? UIOMMU_READ | UIOMMU_WRITE : UIOMMU_READ);
 
 	return rc == -EPERM ? -EFAULT : rc;
 }
 
-static int iopt_map_locked(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length,
+static int iopt_check_slices(struct iopt *iopt, const struct iopt_slices *slices, uint32_t perm)
+{
+	for (size_t i = 0; i < slices->nr; i++) {
+		const struct iopt_slice *slice = &slices->slice[i];
+
+		if (perm & UIOMMU_WRITE && !slice->writable)
+			return -EPERM;
+		if (slice->uaddr % IOPT_PAGE & (iopt->alignment - 1))
+			return -EINVAL;
+	}
+	if (!iopt->nr_domains)
+		return 0;
+	for (size_t i = 0; i < slices->nr; i++) {
+		const struct iopt_slice *slice = &slices->slice[i];
+		int rc = 0;
+
+		if (!slice->present)
+			rc = iopt_check_memory(slice->mm, slice->uaddr, slice->length,
+					       slice->writable);
+		if (rc)
+			return rc;
+		/* No table has an entry without any right. */
+		if (!perm)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
+			     const struct iopt_slice *slice, uint64_t iova, uint32_t perm)
+{
+	const struct iopt_area area = {
+		.start = iova,
+		.last = iova + slice->length - 1,
+		.uaddr = slice->uaddr,
+		.mm_perm = (uint64_t)slice->mm | perm | (slice->writable ? IOPT_AREA_WRITABLE : 0),
+	};
+	int rc = iopt_mm_ref(iopt, slice->mm);
+
+	if (rc)
+		return rc;
+	rc = iopt_tree_insert(&iopt->tree, cur, &area);
+	if (rc) {
+		if (iopt_mm_unref(iopt, slice->mm))
+			iopt_mm_put_unused(iopt);
+		return rc;
+	}
+	ui_count_inc(&iopt->ctx->counts.areas);
+	return 0;
+}
+
+/* Takes out the cursor's area; *unused: iopt_mm_put_unused() is to be called. */
+static void iopt_remove(struct iopt *iopt, struct iopt_cursor *cur, const struct iopt_area *area,
+			bool *unused)
+{
+	iopt_alloc_freed(iopt, cur);
+	iopt_tree_remove(&iopt->tree, cur);
+	*unused |= iopt_mm_unref(iopt, iopt_area_mm(area));
+	ui_count_dec(&iopt->ctx->counts.areas);
+}
+
+/* [start, last] was inserted just now, area by area. */
+static void iopt_undo_insert(struct iopt *iopt, uint64_t start, uint64_t last)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+	bool unused = false;
+
+	for (;;) {
+		iopt_tree_seek(&iopt->tree, start, &cur);
+		iopt_tree_area(&cur, &area);
+		iopt_remove(iopt, &cur, &area, &unused);
+		if (area.last == last)
+			break;
+		start = area.last + 1;
+	}
+	iopt_tree_quiesce(&iopt->tree);
+	if (unused)
+		iopt_mm_put_unused(iopt);
+}
+
+static int iopt_map_locked(struct iopt *iopt, const struct iopt_slices *slices, uint64_t length,
 			   uint32_t perm, uint32_t flags, uint64_t *iova)
 {
-	struct iopt_area area = {.uaddr = uaddr};
+	uint64_t uaddr = slices->slice[0].uaddr;
+	uint64_t start = *iova, at;
 	struct iopt_cursor cur;
-	struct iopt_mm *entry;
 	int rc;
 
 	if (length & (iopt->alignment - 1))
 		return -EINVAL;
-	if (flags & IOPT_FIXED) {
-		area.start = *iova;
-		rc = iopt_check_iova(iopt, area.start, length);
-	} else {
-		rc = iopt_alloc_iova(iopt, uaddr, length, &area.start);
-	}
+	if (flags & IOPT_FIXED)
+		rc = iopt_check_iova(iopt, start, length);
+	else
+		rc = iopt_alloc_iova(iopt, uaddr, length, &start);
 	if (rc)
 		return rc;
-	area.last = area.start + length - 1;
-	if (!iopt_tree_vacant(&iopt->tree, area.start, area.last, &cur))
+	if (!iopt_tree_vacant(&iopt->tree, start, start + length - 1, &cur))
 		return -EEXIST;
-	if (uaddr % IOPT_PAGE & (iopt->alignment - 1))
-		return -EINVAL;
-	if (iopt->nr_domains) {
-		rc = iopt_check_memory(mm, uaddr, length, perm);
-		if (rc)
-			return rc;
-	}
-
-	entry = iopt_mm_add(iopt, mm);
-	if (!entry)
-		return -ENOMEM;
-	area.mm_perm = (uint64_t)mm | perm;
-	rc = iopt_tree_insert(&iopt->tree, &cur, &area);
-	if (rc) {
-		iopt_mm_put_unused(iopt);
+	rc = iopt_check_slices(iopt, slices, perm);
+	if (rc)
 		return rc;
+
+	at = start;
+	for (size_t i = 0; i < slices->nr; i++) {
+		const struct iopt_slice *slice = &slices->slice[i];
+
+		if (i)
+			iopt_tree_vacant(&iopt->tree, at, at + slice->length - 1, &cur);
+		rc = iopt_insert_slice(iopt, &cur, slice, at, perm);
+		if (rc) {
+			if (i)
+				iopt_undo_insert(iopt, start, at - 1);
+			return rc;
+		}
+		at += slice->length;
 	}
-	entry->areas++;
-	ui_count_inc(&iopt->ctx->counts.areas);
 	if (!(flags & IOPT_FIXED))
-		iopt_alloc_done(iopt, uaddr, length, area.start);
-	*iova = area.start;
+		iopt_alloc_done(iopt, uaddr, length, start);
+	*iova = start;
 	return 0;
+}
+
+int iopt_map_slices(struct iopt *iopt, const struct iopt_slices *slices, uint32_t perm,
+		    uint32_t flags, uint64_t *iova)
+{
+	uint64_t length = 0;
+	int rc;
+
+	for (size_t i = 0; i < slices->nr; i++)
+		length += slices->slice[i].length;
+	ui_mutex_lock(&iopt->lock);
+	rc = iopt_map_locked(iopt, slices, length, perm & (UIOMMU_READ | UIOMMU_WRITE), flags,
+			     iova);
+	ui_mutex_unlock(&iopt->lock);
+	return rc;
 }
 
 int iopt_map(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length,
 	     uint32_t perm, uint32_t flags, uint64_t *iova)
 {
+	struct iopt_slice slice = {
+		.mm = mm,
+		.uaddr = uaddr,
+		.length = length,
+		.writable = perm & UIOMMU_WRITE,
+	};
+	const struct iopt_slices slices = {.slice = &slice, .nr = 1};
 	uint64_t end;
-	int rc;
 
-	if (length == UINT64_MAX || (flags & IOPT_FIXED && *iova == UINT64_MAX))
-		return -EOVERFLOW;
-	perm &= UIOMMU_READ | UIOMMU_WRITE;
-	if (!perm)
-		return -EINVAL;
 	if (__builtin_add_overflow(uaddr, length, &end))
 		return -EOVERFLOW;
 	if (!length || length > UINT64_MAX - IOPT_PAGE)
 		return -EINVAL;
-
-	ui_mutex_lock(&iopt->lock);
-	rc = iopt_map_locked(iopt, mm, uaddr, length, perm, flags, iova);
-	ui_mutex_unlock(&iopt->lock);
-	return rc;
+	return iopt_map_slices(iopt, &slices, perm, flags, iova);
 }
 
 /* ---- unmap ---- */
 
-static int iopt_unmap_locked(struct iopt *iopt, uint64_t start, uint64_t last, uint64_t *unmapped)
+/*
+ * How far an unmap has come.
+ *  start, last	what is left
+ *  unmapped	bytes that are gone
+ *  tries	calls that the accessors had for the area at start
+ *  busy	length of that area
+ */
+struct iopt_unmapping {
+	uint64_t start;
+	uint64_t last;
+	uint64_t unmapped;
+	uint64_t busy;
+	unsigned int tries;
+};
+
+/* May the area go?  -EAGAIN: when who pins it was asked to let go. */
+static int iopt_unmap_check(struct iopt *iopt, const struct iopt_area *area,
+			    struct iopt_unmapping *u)
+{
+	struct iopt_held *held = iopt->held ? iopt_held_find(iopt, area->start) : NULL;
+
+	if (held && held->locks)
+		return -EBUSY;
+	if (area->start < u->start || area->last > u->last)
+		return -ENOENT; /* what came before stays unmapped */
+	if (area->start != u->start)
+		u->tries = 0;
+	if (!held)
+		return 0;
+	if (held->pins) {
+		held->closed = true;
+		u->start = area->start;
+		u->busy = iopt_area_length(area);
+		return -EAGAIN;
+	}
+	iopt_held_forget(iopt, area->start);
+	return 0;
+}
+
+static int iopt_unmap_locked(struct iopt *iopt, struct iopt_unmapping *u)
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
-	bool unused = false;
-	uint64_t count = 0;
-	int rc = -ENOENT;
+	bool unused = false, any = false;
+	int rc = 0;
 
 	for (;;) {
-		iopt_tree_seek(&iopt->tree, start, &cur);
+		iopt_tree_seek(&iopt->tree, u->start, &cur);
 		if (iopt_tree_end(&cur))
 			break;
 		iopt_tree_area(&cur, &area);
-		if (area.start > last)
+		if (area.start > u->last)
 			break;
-		if (area.start < start || area.last > last) {
-			rc = -ENOENT; /* earlier ones stay unmapped */
+		rc = iopt_unmap_check(iopt, &area, u);
+		if (rc)
+			break;
+		iopt_remove(iopt, &cur, &area, &unused);
+		any = true;
+		u->unmapped += iopt_area_length(&area);
+		if (area.last == u->last)
+			break;
+		u->start = area.last + 1;
+	}
+	if (any)
+		iopt_tree_quiesce(&iopt->tree);
+	if (unused)
+		iopt_mm_put_unused(iopt);
+	return rc;
+}
+
+static int iopt_unmap_range(struct iopt *iopt, uint64_t start, uint64_t last, uint64_t *unmapped)
+{
+	struct iopt_unmapping u = {.start = start, .last = last};
+	int rc;
+
+	for (;;) {
+		ui_mutex_lock(&iopt->lock);
+		rc = iopt_unmap_locked(iopt, &u);
+		ui_mutex_unlock(&iopt->lock);
+		if (rc != -EAGAIN)
+			break;
+		iopt_notify_unmap(iopt, u.start, u.busy);
+		if (++u.tries > IOPT_UNMAP_TRIES) {
+			rc = -EDEADLOCK;
 			break;
 		}
-		unused |= !--iopt_mm_find(iopt, iopt_area_mm(&area))->areas;
-		iopt_alloc_freed(iopt, &cur);
-		iopt_tree_remove(&iopt->tree, &cur);
-		count++;
-		*unmapped += iopt_area_length(&area);
-		rc = 0;
-		if (area.last == last)
-			break;
-		start = area.last + 1;
 	}
-	if (count) {
-		iopt_tree_quiesce(&iopt->tree);
-		if (unused)
-			iopt_mm_put_unused(iopt);
-		ui_fetch_sub(&iopt->ctx->counts.areas, count);
-	}
+	*unmapped = u.unmapped;
 	return rc;
 }
 
 int iopt_unmap(struct iopt *iopt, uint64_t iova, uint64_t length, uint64_t *unmapped)
 {
-	bool all = !iova && length == UINT64_MAX;
-	uint64_t last = UINT64_MAX;
-	int rc;
+	uint64_t last;
 
 	*unmapped = 0;
-	if (!all) {
-		if (iova == UINT64_MAX || length == UINT64_MAX)
-			return -EOVERFLOW;
-		if (!length)
-			return -EINVAL;
-		if (__builtin_add_overflow(iova, length - 1, &last))
-			return -EOVERFLOW;
-	}
+	if (!length)
+		return -EINVAL;
+	if (__builtin_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	return iopt_unmap_range(iopt, iova, last, unmapped);
+}
 
-	ui_mutex_lock(&iopt->lock);
-	rc = iopt_unmap_locked(iopt, iova, last, unmapped);
-	ui_mutex_unlock(&iopt->lock);
-	/* Everything of nothing is fine. */
-	return all && rc == -ENOENT ? 0 : rc;
+int iopt_unmap_all(struct iopt *iopt, uint64_t *unmapped)
+{
+	return iopt_unmap_range(iopt, 0, UINT64_MAX, unmapped);
 }
 
 /* ---- translation ---- */
@@ -274,102 +497,4 @@ int iopt_translate(struct iopt *iopt, uint64_t iova, uint32_t perm, struct uiomm
 	span->length = area.last - iova + 1;
 	span->perm = iopt_area_perm(&area);
 	return perm & (UIOMMU_READ | UIOMMU_WRITE) & ~span->perm ? -EPERM : 0;
-}
-
-/* ---- domains ---- */
-
-static int iopt_check_alignment(struct iopt *iopt, uint64_t alignment)
-{
-	struct iopt_cursor cur;
-	struct iopt_area area;
-
-	if (alignment == iopt->alignment)
-		return 0;
-	iopt_tree_seek(&iopt->tree, 0, &cur);
-	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
-		iopt_tree_area(&cur, &area);
-		if ((area.start | iopt_area_length(&area) | area.uaddr % IOPT_PAGE) &
-		    (alignment - 1))
-			return -EADDRINUSE;
-	}
-	return 0;
-}
-
-static int iopt_check_areas(struct iopt *iopt)
-{
-	struct iopt_cursor cur;
-	struct iopt_area area;
-	int rc;
-
-	iopt_tree_seek(&iopt->tree, 0, &cur);
-	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
-		iopt_tree_area(&cur, &area);
-		rc = iopt_check_memory(iopt_area_mm(&area), area.uaddr, iopt_area_length(&area),
-				       iopt_area_perm(&area));
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int iopt_add_domain_locked(struct iopt *iopt, const void *owner, uint64_t start,
-				  uint64_t last, uint64_t alignment)
-{
-	uint64_t strictest = alignment > iopt->alignment ? alignment : iopt->alignment;
-	int rc;
-
-	if (!alignment || alignment & (alignment - 1) || alignment > IOPT_PAGE)
-		return -EINVAL;
-	rc = iopt_check_alignment(iopt, strictest);
-	if (rc)
-		return rc;
-	rc = iopt_array_grow(&iopt->domains, sizeof(*iopt->domains), iopt->nr_domains,
-			     &iopt->max_domains);
-	if (rc)
-		return rc;
-	if (start)
-		rc = iopt_reserve_locked(iopt, 0, start - 1, owner);
-	if (!rc && last != UINT64_MAX)
-		rc = iopt_reserve_locked(iopt, last + 1, UINT64_MAX, owner);
-	/* With a domain here already, each area was looked at. */
-	if (!rc && !iopt->nr_domains)
-		rc = iopt_check_areas(iopt);
-	if (rc) {
-		iopt_unreserve_locked(iopt, owner);
-		return rc;
-	}
-	iopt->domains[iopt->nr_domains++] =
-		(struct iopt_domain){.owner = owner, .alignment = alignment};
-	iopt->alignment = strictest;
-	return 0;
-}
-
-int iopt_add_domain(struct iopt *iopt, const void *owner, uint64_t aperture_start,
-		    uint64_t aperture_last, uint64_t alignment)
-{
-	int rc;
-
-	ui_mutex_lock(&iopt->lock);
-	rc = iopt_add_domain_locked(iopt, owner, aperture_start, aperture_last, alignment);
-	ui_mutex_unlock(&iopt->lock);
-	return rc;
-}
-
-void iopt_remove_domain(struct iopt *iopt, const void *owner)
-{
-	size_t to = 0;
-
-	ui_mutex_lock(&iopt->lock);
-	iopt->alignment = 1;
-	for (size_t i = 0; i < iopt->nr_domains; i++) {
-		if (iopt->domains[i].owner == owner)
-			continue;
-		if (iopt->alignment < iopt->domains[i].alignment)
-			iopt->alignment = iopt->domains[i].alignment;
-		iopt->domains[to++] = iopt->domains[i];
-	}
-	assert(to + 1 == iopt->nr_domains);
-	iopt->nr_domains = to;
-	iopt_unreserve_locked(iopt, owner);
-	ui_mutex_unlock(&iopt->lock);
 }

@@ -59,7 +59,8 @@ struct iopt_entry {
 /*
  *  order		written with release, read by readers
  *  start	atomic: a search may look at a slot that doesn't count, and ignores it
- *  entry	of a slot: written while no order names it
+ *  entry	of a slot: written while no order names it, but for last, which is an
+ *		atomic and may become smaller
  *  taken	writer; the slots that the order names
  */
 struct iopt_leaf {

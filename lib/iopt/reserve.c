@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Reserved ranges: few, so an array in order of start, searched from its beginning.
+ * Reserved and allowed ranges.  Reserved: few, so an array in order of start, searched from its beginning.
  * Owners come and go as a whole, and their ranges may overlap those of others.
  * Taking an owner's away needs no memory.
  */
@@ -36,13 +36,30 @@ const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t
 	return NULL;
 }
 
+static bool iopt_overlaps_allowed(const struct iopt *iopt, uint64_t start, uint64_t last)
+{
+	size_t lo = 0, hi = iopt->nr_allowed;
+
+	/* The first that ends at or after start. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (iopt->allowed[mid].last < start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < iopt->nr_allowed && iopt->allowed[lo].start <= last;
+}
+
 int iopt_reserve_locked(struct iopt *iopt, uint64_t start, uint64_t last, const void *owner)
 {
 	struct iopt_cursor cur;
 	size_t at = 0;
 	int rc;
 
-	if (!iopt_tree_vacant(&iopt->tree, start, last, &cur))
+	if (!iopt_tree_vacant(&iopt->tree, start, last, &cur) ||
+	    iopt_overlaps_allowed(iopt, start, last))
 		return -EADDRINUSE;
 	rc = iopt_array_grow(&iopt->reserved, sizeof(*iopt->reserved), iopt->nr_reserved,
 			     &iopt->max_reserved);
@@ -86,6 +103,29 @@ void iopt_unreserve(struct iopt *iopt, const void *owner)
 	ui_mutex_lock(&iopt->lock);
 	iopt_unreserve_locked(iopt, owner);
 	ui_mutex_unlock(&iopt->lock);
+}
+
+int iopt_set_allowed(struct iopt *iopt, struct iopt_range *ranges, size_t nr)
+{
+	const struct iopt_reserved *res;
+	struct iopt_range *old = NULL;
+	int rc = 0;
+
+	ui_mutex_lock(&iopt->lock);
+	for (size_t i = 0; i < nr && !rc; i++) {
+		res = iopt_reserved_from(iopt, ranges[i].start);
+		if (res && res->start <= ranges[i].last)
+			rc = -EADDRINUSE;
+	}
+	if (!rc) {
+		old = iopt->allowed;
+		iopt->allowed = ranges;
+		iopt->nr_allowed = nr;
+		iopt_alloc_forget(iopt);
+	}
+	ui_mutex_unlock(&iopt->lock);
+	ui_free(old);
+	return rc;
 }
 
 size_t iopt_ranges(struct iopt *iopt, struct iopt_range *ranges, size_t max, uint64_t *alignment)

@@ -126,7 +126,7 @@ static uint64_t iopt_order_remove(uint64_t order, unsigned int pos)
 static void iopt_leaf_fill(struct iopt_leaf *leaf, unsigned int slot, const struct iopt_area *area)
 {
 	ui_store_relaxed(&leaf->start[slot], area->start);
-	leaf->entry[slot].last = area->last;
+	ui_store_relaxed(&leaf->entry[slot].last, area->last);
 	leaf->entry[slot].uaddr = area->uaddr;
 	leaf->entry[slot].mm_perm = area->mm_perm;
 	leaf->taken |= 1u << slot;
@@ -238,10 +238,10 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 	if (!nr)
 		return false;
 	slot = iopt_order_slot(order, nr - 1);
-	if (leaf->entry[slot].last < iova)
+	area->last = ui_load_relaxed(&leaf->entry[slot].last); /* see iopt_tree_cut() */
+	if (area->last < iova)
 		return false;
 	area->start = ui_load_relaxed(&leaf->start[slot]);
-	area->last = leaf->entry[slot].last;
 	area->uaddr = leaf->entry[slot].uaddr;
 	area->mm_perm = leaf->entry[slot].mm_perm;
 	return true;
@@ -557,6 +557,28 @@ int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const stru
 	}
 	if (tree->nr_retired >= IOPT_RETIRED_MAX)
 		iopt_tree_quiesce(tree);
+	return 0;
+}
+
+/*
+ * Whoever finds the right part by its key doesn't look at the left one, and whoever
+ * doesn't find it yet may need what the left one still has: so that is cut when no
+ * reader is left who came before the right part was there.
+ */
+int iopt_tree_cut(struct iopt_tree *tree, uint64_t start, const struct iopt_area *right)
+{
+	struct iopt_cursor cur;
+	unsigned int slot;
+	int rc;
+
+	iopt_find(tree, right->start, &cur);
+	rc = iopt_tree_insert(tree, &cur, right);
+	if (rc)
+		return rc;
+	iopt_tree_quiesce(tree);
+	iopt_find(tree, start, &cur);
+	slot = iopt_order_slot(cur.leaf->order, cur.pos - 1);
+	ui_store_relaxed(&cur.leaf->entry[slot].last, right->start - 1);
 	return 0;
 }
 

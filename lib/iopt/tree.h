@@ -83,6 +83,11 @@ int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const stru
  * comes iopt_tree_quiesce(), once for any number of removals.
  */
 void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur);
+/*
+ * The area that starts at start becomes shorter, and right is what it loses; readers
+ * find one or the other all the time.  -ENOMEM: nothing changed that can be seen.
+ */
+int iopt_tree_cut(struct iopt_tree *tree, uint64_t start, const struct iopt_area *right);
 /* No reader sees any more what was removed until now, at return. */
 void iopt_tree_quiesce(struct iopt_tree *tree);
 

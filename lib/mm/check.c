@@ -249,12 +249,29 @@ static int mm_check_vmas(struct uiommu_mm *mm, uint64_t start, uint64_t end, uin
 	return rc == -ENOTTY ? mm_check_text(mm, start, end, perm) : rc;
 }
 
+/*
+ * A file has every page before its end, or can make it: so only the last one is asked
+ * for.  It says the same for all that can be wrong.
+ */
+static int mm_check_file(const struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
+{
+	uint64_t page = (addr + length - 1) & ~(MM_PAGE - 1);
+
+	if (!mm->map_length)
+		return -EINVAL;
+	if (!mm_populate(page, page + MM_PAGE, perm))
+		return 0;
+	return mm_populate_works() ? -EINVAL : 0;
+}
+
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
 {
 	uint64_t start = addr & ~(MM_PAGE - 1);
 	uint64_t end;
 	int rc;
 
+	if (mm->file)
+		return mm_check_file(mm, addr, length, perm);
 	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)
 		return -EFAULT;
 	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);

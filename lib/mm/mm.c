@@ -86,8 +86,16 @@ UIOMMU_API struct uiommu_mm *uiommu_mm_get(struct uiommu_mm *mm)
 
 UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm)
 {
-	if (ui_fetch_sub(&mm->refs, 1) == 1)
-		ui_free(mm);
+	if (ui_fetch_sub(&mm->refs, 1) != 1)
+		return;
+	if (mm->file)
+		mm_file_free(mm);
+	ui_free(mm);
+}
+
+pid_t mm_pid(const struct uiommu_mm *mm)
+{
+	return mm->self ? 0 : mm->pid;
 }
 
 /* nr: SYS_process_vm_readv or its twin.  Bytes transferred. */

@@ -10,9 +10,11 @@
 #include "base/ctx.h"
 
 /*
- * Refs: ctx->self_mm (until mm_exit), each address space with areas of it,
- *	each uiommu_mm_self() and uiommu_mm_of().
+ * Refs: ctx->self_mm (until mm_exit), each address space with areas of it (of a
+ *	file: each area), each uiommu_mm_self(), uiommu_mm_of() and mm_map_file().
  *  ctx, pid, self	immutable
+ *  file		immutable; see mm/file.c
+ *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  refs		atomic
  *
  * Aligned so that an area can keep rights in the low bits of the pointer.
@@ -21,7 +23,10 @@ struct uiommu_mm {
 	struct uiommu *ctx;
 	pid_t pid;
 	bool self;
+	bool file;
 	int64_t refs;
+	uint64_t map_start;
+	uint64_t map_length;
 } __attribute__((aligned(16)));
 
 /*
@@ -29,5 +34,8 @@ struct uiommu_mm {
  * better.  [start, end) is page aligned.
  */
 int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t perm);
+
+/* The last reference is gone. */
+void mm_file_free(struct uiommu_mm *mm);
 
 #endif /* UI_MM_OBJECT_H */

@@ -228,6 +228,11 @@ void uiommu_mm_put(struct uiommu_mm *mm)
 {
 }
 
+bool mm_is_file(const struct uiommu_mm *mm)
+{
+	return false;
+}
+
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
 {
 	return 0;

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Of the argument that every entry prepares: all of them are valid calls. */
 static struct {
@@ -10,6 +11,7 @@ static struct {
 	uint32_t device;
 	struct fake_device *fake;
 	struct iommufd_device *idev;
+	int memfd;
 } world;
 
 static void world_setup(void)
@@ -18,10 +20,13 @@ static void world_setup(void)
 	world.fake = device_new(NULL);
 	world.idev = bind(iommufd, world.fake);
 	world.device = iommufd_device_to_id(world.idev);
+	world.memfd = memfd_create("test", 0);
+	assert_int_equal(ftruncate(world.memfd, PAGE), 0);
 }
 
 static void world_teardown(void)
 {
+	close(world.memfd);
 	iommufd_device_unbind(world.idev);
 	device_free(world.fake);
 }
@@ -80,6 +85,61 @@ static void fill_hw_info(void *arg)
 	cmd->data_uptr = (uintptr_t)memory + PAGE + 2048;
 }
 
+static void fill_allow(void *arg)
+{
+	struct iommu_ioas_allow_iovas *cmd = arg;
+
+	cmd->ioas_id = world.ioas;
+}
+
+static void fill_map_file(void *arg)
+{
+	struct iommu_ioas_map_file *cmd = arg;
+
+	cmd->ioas_id = world.ioas;
+	cmd->flags = IOMMU_IOAS_MAP_READABLE;
+	cmd->fd = world.memfd;
+	cmd->length = PAGE;
+}
+
+static void fill_copy(void *arg)
+{
+	struct iommu_ioas_copy *cmd = arg;
+
+	/* It may be there from the last time. */
+	ioas_map(world.ioas, 1ull << 40, memory, PAGE);
+	cmd->flags = IOMMU_IOAS_MAP_READABLE;
+	cmd->src_ioas_id = world.ioas;
+	cmd->dst_ioas_id = world.ioas;
+	cmd->src_iova = 1ull << 40;
+	cmd->length = PAGE;
+}
+
+static void fill_change_process(void *arg)
+{
+	assert_true(ioas_unmap(world.ioas, 0, UINT64_MAX) >= 0);
+}
+
+static void fill_option(void *arg)
+{
+	struct iommu_option *cmd = arg;
+
+	cmd->option_id = IOMMU_OPTION_HUGE_PAGES;
+	cmd->op = IOMMU_OPTION_OP_GET;
+	cmd->object_id = world.ioas;
+}
+
+static void fill_vfio_ioas(void *arg)
+{
+	struct iommu_vfio_ioas set = {
+		.size = sizeof(set),
+		.ioas_id = world.ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
+	};
+
+	assert_int_equal(iommu_ioctl(IOMMU_VFIO_IOAS, &set), 0);
+}
+
 static const struct op {
 	const char *name;
 	unsigned long request;
@@ -98,6 +158,12 @@ static const struct op {
 	{"IOAS_UNMAP", IOMMU_IOAS_UNMAP, 24, 24, false, false, fill_unmap},
 	{"HWPT_ALLOC", IOMMU_HWPT_ALLOC, 48, 24, true, false, fill_hwpt},
 	{"GET_HW_INFO", IOMMU_GET_HW_INFO, 40, 32, false, false, fill_hw_info},
+	{"IOAS_ALLOW_IOVAS", IOMMU_IOAS_ALLOW_IOVAS, 24, 24, false, true, fill_allow},
+	{"IOAS_MAP_FILE", IOMMU_IOAS_MAP_FILE, 40, 40, false, false, fill_map_file},
+	{"IOAS_COPY", IOMMU_IOAS_COPY, 40, 40, false, false, fill_copy},
+	{"IOAS_CHANGE_PROCESS", IOMMU_IOAS_CHANGE_PROCESS, 8, 8, false, true, fill_change_process},
+	{"OPTION", IOMMU_OPTION, 24, 24, false, false, fill_option},
+	{"VFIO_IOAS", IOMMU_VFIO_IOAS, 12, 12, false, false, fill_vfio_ioas},
 	{"FAULT_QUEUE_ALLOC", IOMMU_FAULT_QUEUE_ALLOC, 16, 16, true, false, fill_nothing},
 };
 

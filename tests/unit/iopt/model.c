@@ -136,15 +136,13 @@ int model_map(struct model *m, uint64_t uaddr, uint64_t length, uint32_t perm, b
 
 int model_unmap(struct model *m, uint64_t iova, uint64_t length, uint64_t *unmapped)
 {
-	bool all = !iova && length == UINT64_MAX;
-	uint64_t last = all ? UINT64_MAX : iova + length - 1;
+	uint64_t last = iova + length - 1;
 	size_t i = 0;
-	int rc = all ? 0 : -ENOENT;
 
 	*unmapped = 0;
 	if (!length)
 		return -EINVAL;
-	if (!all && last < iova)
+	if (last < iova)
 		return -EOVERFLOW;
 	while (i < m->nr) {
 		struct model_area *area = &m->area[i];
@@ -157,9 +155,8 @@ int model_unmap(struct model *m, uint64_t iova, uint64_t length, uint64_t *unmap
 			return -ENOENT;
 		*unmapped += area->last - area->start + 1;
 		memmove(area, area + 1, (--m->nr - i) * sizeof(*area));
-		rc = 0;
 	}
-	return rc;
+	return 0;
 }
 
 int model_reserve(struct model *m, uint64_t start, uint64_t last, const void *owner)
