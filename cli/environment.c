@@ -50,7 +50,9 @@ int cli_environment(const char *preload, const char *run, const char *log)
 	rc |= add_to("GLIBC_TUNABLES",
 		     "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0x7fffffffffffffff", ':',
 		     false);
-	rc |= add_to("VALGRIND_OPTS", "--vex-iropt-register-updates=allregs-at-mem-access", ' ',
+	/* Registers are right at a trap; and so is the address of what trapped. */
+	rc |= add_to("VALGRIND_OPTS",
+		     "--vex-iropt-register-updates=allregs-at-mem-access --vex-guest-chase=no", ' ',
 		     false);
 	rc |= add_to("ASAN_OPTIONS", "verify_asan_link_order=0:allow_user_segv_handler=1", ':',
 		     false);
