@@ -17,10 +17,6 @@
 #include "iommufd/ioas.h"
 #include "iommufd/iommufd.h"
 
-/* Writes here are interrupts, not memory, on the machine that we look like. */
-#define MSI_START 0xfee00000ULL
-#define MSI_LAST 0xfeefffffULL
-
 /* All: igroup->lock. */
 struct attached_device {
 	struct cds_list_head node;
@@ -152,9 +148,19 @@ static int check_hwpt(struct iommufd_device *idev, uint32_t pasid, const struct 
 
 static int reserve(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt)
 {
-	if (pasid != UIOMMU_NO_PASID)
+	const struct iommufd_resv_region *region;
+	unsigned int count = 0;
+	int rc = 0;
+
+	if (pasid != UIOMMU_NO_PASID || !idev->driver->resv_regions)
 		return 0;
-	return iopt_reserve(hwpt->ioas->iopt, MSI_START, MSI_LAST, idev);
+	region = idev->driver->resv_regions(idev->dev, &count);
+	for (unsigned int i = 0; i < count && !rc; i++)
+		rc = iopt_reserve(hwpt->ioas->iopt, region[i].first_iova, region[i].last_iova,
+				  idev);
+	if (rc)
+		iopt_unreserve(hwpt->ioas->iopt, idev);
+	return rc;
 }
 
 static void unreserve(struct iommufd_device *idev, uint32_t pasid, struct iommufd_hwpt *hwpt)
@@ -412,7 +418,7 @@ static int attach_new(struct iommufd_device *idev, uint32_t pasid, struct iommuf
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
-	hwpt = iommufd_hwpt_alloc_paging(ictx, ioas, 0);
+	hwpt = iommufd_hwpt_alloc_paging(idev, ioas, 0, NULL);
 	if (UIOMMU_IS_ERR(hwpt))
 		return (int)UIOMMU_PTR_ERR(hwpt);
 	rc = attach_and_join(idev, pasid, hwpt, attach, old);
@@ -462,7 +468,7 @@ static int change_pt(struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_i
 
 	if (!pt)
 		return -ENOENT;
-	if (pt->ops == &iommufd_hwpt_ops) {
+	if (iommufd_hwpt_is(pt)) {
 		rc = attach(idev, pasid, iommufd_hwpt_of(pt), &old);
 	} else if (pt->ops == &iommufd_ioas_ops) {
 		struct iommufd_ioas *ioas = ui_container_of(pt, struct iommufd_ioas, obj);

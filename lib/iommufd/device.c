@@ -8,6 +8,7 @@
 #include "iommufd/device.h"
 
 #include "iommufd/iommufd.h"
+#include "iommufd/vdevice.h"
 #include "uapi/iommufd.h"
 
 /* ---- groups ---- */
@@ -120,8 +121,9 @@ const struct iommufd_object_ops iommufd_device_ops = {
 	.destroy = device_destroy,
 };
 
-struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiommu_device *dev,
-					   uint32_t *id)
+struct iommufd_device *iommufd_device_bind_driver(struct iommufd_ctx *ictx,
+						  struct uiommu_device *dev,
+						  const struct iommufd_driver *driver, uint32_t *id)
 {
 	struct iommufd_groups *groups = iommufd_groups_of(ictx->file.ctx);
 	struct iommufd_device *idev = ui_zalloc(sizeof(*idev));
@@ -136,6 +138,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiom
 	}
 	idev->ictx = ictx;
 	idev->dev = dev;
+	idev->driver = driver;
 
 	ui_mutex_lock(&groups->lock);
 	rc = group_join_locked(groups, idev);
@@ -153,10 +156,17 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiom
 	return idev;
 }
 
+struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiommu_device *dev,
+					   uint32_t *id)
+{
+	return iommufd_device_bind_driver(ictx, dev, &iommufd_soft_driver, id);
+}
+
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
 	struct iommufd_ctx *ictx = idev->ictx;
 
+	iommufd_vdevice_unbind(idev);
 	iommufd_object_destroy_wait(ictx, &idev->obj);
 	iommufd_ctx_put(ictx);
 }
@@ -164,6 +174,11 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 uint32_t iommufd_device_to_id(const struct iommufd_device *idev)
 {
 	return idev->obj.id;
+}
+
+bool iommufd_device_capable(const struct iommufd_device *idev, enum iommufd_cap cap)
+{
+	return idev->driver->capable && idev->driver->capable(idev->dev, cap);
 }
 
 /* ---- GET_HW_INFO ---- */
@@ -192,13 +207,42 @@ static uint8_t log2_floor(uint32_t n)
 static void fill_capabilities(const struct iommufd_device *idev, struct iommu_hw_info *cmd)
 {
 	cmd->out_max_pasid_log2 = log2_floor(uiommu_device_max_pasids(idev->dev));
-	cmd->out_capabilities =
-		uiommu_device_has_ats(idev->dev) ? 0 : IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+	cmd->out_capabilities = 0;
+	if (iommufd_device_capable(idev, IOMMUFD_CAP_DIRTY_TRACKING))
+		cmd->out_capabilities |= IOMMU_HW_CAP_DIRTY_TRACKING;
+	if (!uiommu_device_has_ats(idev->dev))
+		cmd->out_capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+}
+
+/* The driver's data and its type; what the caller has room for beyond is cleared. */
+static int fill_data(const struct iommufd_ucmd *ucmd, const struct iommufd_device *idev)
+{
+	struct iommu_hw_info *cmd = ucmd->cmd;
+	unsigned char buf[IOMMUFD_HW_INFO_MAX] = {0};
+	uint32_t type = IOMMU_HW_INFO_TYPE_NONE, length = 0;
+	uint32_t copied;
+	int rc;
+
+	if (idev->driver->hw_info) {
+		if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
+			type = cmd->in_data_type;
+		rc = idev->driver->hw_info(idev->dev, &type, buf, &length);
+		if (rc)
+			return rc;
+	}
+	copied = cmd->data_len < length ? cmd->data_len : length;
+	rc = ui_copy_to_user(ucmd->mm, cmd->data_uptr, buf, copied);
+	if (!rc)
+		rc = clear_user(ucmd->mm, cmd->data_uptr + copied, cmd->data_len - copied);
+	cmd->out_data_type = type;
+	cmd->data_len = length;
+	return rc;
 }
 
 int iommufd_get_hw_info(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_hw_info *cmd = ucmd->cmd;
+	struct iommufd_device *idev;
 	struct iommufd_object *obj;
 	int rc;
 
@@ -208,16 +252,12 @@ int iommufd_get_hw_info(struct iommufd_ucmd *ucmd)
 	obj = iommufd_get_object(ucmd->ictx, cmd->dev_id, &iommufd_device_ops);
 	if (!obj)
 		return -ENOENT;
-
-	/* No data of any type: whatever the caller has room for is cleared. */
-	rc = clear_user(ucmd->mm, cmd->data_uptr, cmd->data_len);
-	if (rc)
-		goto out_put;
-	cmd->data_len = 0;
-	cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
-	fill_capabilities(ui_container_of(obj, struct iommufd_device, obj), cmd);
-	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-out_put:
+	idev = ui_container_of(obj, struct iommufd_device, obj);
+	rc = fill_data(ucmd, idev);
+	if (!rc) {
+		fill_capabilities(idev, cmd);
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	}
 	iommufd_put_object(ucmd->ictx, obj);
 	return rc;
 }

@@ -8,7 +8,10 @@
 #include <uiommu/iommu.h>
 #include <urcu/list.h>
 
+#include "iommufd/driver.h"
 #include "iommufd/object.h"
+
+struct iommufd_vdevice;
 
 /*
  * A group of devices of which at least one is bound; it belongs to the context
@@ -34,15 +37,20 @@ struct iommufd_groups {
 };
 
 /*
- * Users: the binding itself.  Attachments don't count: they end before it.
- *  ictx, dev, igroup	immutable
+ * Users: the binding itself, and its vdevice.  Attachments don't count: they end
+ * before it.
+ *  ictx, dev, driver, igroup	immutable
+ *  vdev, unbinding	igroup->lock; at most one, and none any more
  *  node		groups->lock, in igroup->devices
  */
 struct iommufd_device {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ictx;
 	struct uiommu_device *dev;
+	const struct iommufd_driver *driver;
 	struct iommufd_group *igroup;
+	struct iommufd_vdevice *vdev;
+	bool unbinding;
 	struct cds_list_head node;
 };
 
@@ -51,6 +59,8 @@ extern const struct iommufd_object_ops iommufd_device_ops;
 void iommufd_groups_init(struct iommufd_groups *groups);
 void iommufd_groups_destroy(struct iommufd_groups *groups);
 struct iommufd_groups *iommufd_groups_of(struct uiommu *ctx);
+
+bool iommufd_device_capable(const struct iommufd_device *idev, enum iommufd_cap cap);
 
 int iommufd_get_hw_info(struct iommufd_ucmd *ucmd);
 

@@ -75,11 +75,17 @@ enum iommufd_cap {
 	IOMMUFD_CAP_DIRTY_TRACKING, /* of this device's paging domains */
 };
 
-/* What a paging domain can address; all inclusive.  @alignment: its smallest page. */
+/*
+ * What a paging domain can address, the last IOVA included; its smallest page;
+ * all its page sizes, as a bitmap, 0: that one only; and the granule of its dirty
+ * bits, as a shift, 0: of 4 KiB.
+ */
 struct iommufd_geometry {
 	uint64_t first_iova;
 	uint64_t last_iova;
 	uint64_t alignment;
+	uint64_t pgsizes;
+	unsigned int dirty_shift;
 };
 
 struct iommufd_resv_region {
@@ -98,19 +104,19 @@ struct iommufd_resv_region {
  *	*type: the one that was asked for, IOMMU_HW_INFO_TYPE_DEFAULT: whichever;
  *	becomes the one that is given.  -EOPNOTSUPP: another.  NULL: no data.
  * @alloc_paging: a paging domain for @dev: fills hwpt->geometry, and may set
- *	dirty_shift and driver_data.  @flags: IOMMU_HWPT_ALLOC_*, without
+ *	driver_data.  @flags: IOMMU_HWPT_ALLOC_*, without
  *	FAULT_ID_VALID; iommufd has refused those it doesn't know, and
  *	DIRTY_TRACKING without the capability.  @data: NULL: none was given.
  * @alloc_nested: a guest's table over @parent, which is of this driver and was
  *	made to be one.  @flags: IOMMU_HWPT_ALLOC_PASID at most.  NULL:
  *	-EOPNOTSUPP.  May set domain.user_pasid_table.
  * @free_hwpt: the domain of either kind is gone: after the last fault that came
- *	by it was finished.
+ *	by it was finished, so maybe after its viommu and its parent.
  * @cache_invalidate: @array is for the nested @hwpt, one that isn't on a viommu
  *	or is; array->entry_num becomes how many entries were done, also when it
  *	fails.  It may be 0: the type is tried.
- * @viommu_supported: can @dev's IOMMU be this type for a guest?  Without
- *	this and viommu_init: -EOPNOTSUPP.
+ * @viommu_supported: can @dev's IOMMU be this type for a guest?  NULL: of no
+ *	type (-EOPNOTSUPP).
  * @viommu_init: sets viommu->ops, and may set driver_data.  @data: NULL: none.
  *	May answer with iommufd_copy_to_user_data().
  */
@@ -141,8 +147,7 @@ struct iommufd_driver {
  * @vdevice_init: @vdev is filled, and not yet found by iommufd_viommu_find_dev().
  *	Under the lock of the device's group.
  * @vdevice_destroy: undoes it; not found any more.  Under the same lock.
- * @hw_queue_supported: of this type?  Without this and hw_queue_init:
- *	-EOPNOTSUPP.
+ * @hw_queue_supported: of this type?  NULL: of no type (-EOPNOTSUPP).
  * @hw_queue_init: @queue is filled, and its memory is pinned, and contiguous from
  *	queue->base_va on.  @index: which of the viommu's.
  * @hw_queue_destroy: undoes it.
@@ -192,8 +197,8 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu, const struct uiomm
 
 /*
  * An event for the guest: to the viommu's queue of @type.  -EOPNOTSUPP: it has
- * none; -EOVERFLOW: full, and the reader is told of a loss; -ENOMEM: the same.
- * The caller keeps the viommu alive.
+ * none; -EINVAL: no data; -ENOMEM: the reader is told of a loss, as it is when
+ * the queue is full, which is no error.  The caller keeps the viommu alive.
  */
 int iommufd_viommu_report_event(struct iommufd_viommu *viommu, uint32_t type, const void *data,
 				size_t length);

@@ -8,6 +8,7 @@
 #include "iommufd/object.h"
 
 struct iommufd_viommu;
+struct uiommu_access;
 
 /*
  * Users: queues of the same viommu that depend on it.
@@ -25,7 +26,7 @@ struct iommufd_hw_queue {
 	uint64_t length;
 	uint32_t type;
 	bool initialised;
-	void *pin;
+	struct uiommu_access *pin;
 };
 
 extern const struct iommufd_object_ops iommufd_hw_queue_ops;

@@ -7,15 +7,19 @@
  * answer is cut to what it has room for: old programs and new ones both work.
  */
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/sysmacros.h>
 
 #include "iommufd/device.h"
 #include "iommufd/fault.h"
+#include "iommufd/hw_queue.h"
 #include "iommufd/hwpt.h"
 #include "iommufd/ioas.h"
 #include "iommufd/iommufd.h"
+#include "iommufd/mmap.h"
 #include "iommufd/object.h"
+#include "iommufd/vdevice.h"
+#include "iommufd/veventq.h"
+#include "iommufd/viommu.h"
 #include "iommufd/test.h"
 #include "uapi/iommufd.h"
 
@@ -48,7 +52,11 @@ union ucmd_buffer {
 	struct iommu_destroy destroy;
 	struct iommu_fault_alloc fault;
 	struct iommu_hw_info hw_info;
+	struct iommu_hw_queue_alloc hw_queue;
 	struct iommu_hwpt_alloc hwpt;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
+	struct iommu_hwpt_invalidate invalidate;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
 	struct iommu_ioas_alloc ioas;
 	struct iommu_ioas_allow_iovas allow_iovas;
 	struct iommu_ioas_change_process change_process;
@@ -59,6 +67,9 @@ union ucmd_buffer {
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
 	struct iommu_vfio_ioas vfio_ioas;
+	struct iommu_vdevice_alloc vdevice;
+	struct iommu_veventq_alloc veventq;
+	struct iommu_viommu_alloc viommu;
 	char test[IOMMUFD_TEST_SIZE];
 };
 
@@ -83,7 +94,15 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 	IOCTL_OP(IOMMU_FAULT_QUEUE_ALLOC, iommufd_fault_alloc, struct iommu_fault_alloc,
 		 out_fault_fd),
 	IOCTL_OP(IOMMU_GET_HW_INFO, iommufd_get_hw_info, struct iommu_hw_info, __reserved),
+	IOCTL_OP(IOMMU_HW_QUEUE_ALLOC, iommufd_hw_queue_alloc_ioctl, struct iommu_hw_queue_alloc,
+		 length),
 	IOCTL_OP(IOMMU_HWPT_ALLOC, iommufd_hwpt_alloc, struct iommu_hwpt_alloc, __reserved),
+	IOCTL_OP(IOMMU_HWPT_GET_DIRTY_BITMAP, iommufd_hwpt_get_dirty_bitmap,
+		 struct iommu_hwpt_get_dirty_bitmap, data),
+	IOCTL_OP(IOMMU_HWPT_INVALIDATE, iommufd_hwpt_invalidate, struct iommu_hwpt_invalidate,
+		 __reserved),
+	IOCTL_OP(IOMMU_HWPT_SET_DIRTY_TRACKING, iommufd_hwpt_set_dirty_tracking,
+		 struct iommu_hwpt_set_dirty_tracking, __reserved),
 	IOCTL_OP(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl, struct iommu_ioas_alloc, out_ioas_id),
 	IOCTL_OP(IOMMU_IOAS_ALLOW_IOVAS, iommufd_ioas_allow_iovas, struct iommu_ioas_allow_iovas,
 		 allowed_iovas),
@@ -97,6 +116,12 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 	IOCTL_OP(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap, length),
 	IOCTL_OP(IOMMU_OPTION, iommufd_option, struct iommu_option, val64),
 	IOCTL_OP(IOMMU_VFIO_IOAS, iommufd_vfio_ioas, struct iommu_vfio_ioas, __reserved),
+	IOCTL_OP(IOMMU_VDEVICE_ALLOC, iommufd_vdevice_alloc_ioctl, struct iommu_vdevice_alloc,
+		 virt_id),
+	IOCTL_OP(IOMMU_VEVENTQ_ALLOC, iommufd_veventq_alloc, struct iommu_veventq_alloc,
+		 __reserved),
+	IOCTL_OP(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc_ioctl, struct iommu_viommu_alloc,
+		 out_viommu_id),
 };
 
 /* IOMMU_TEST_CMD is beyond the table. */
@@ -118,8 +143,7 @@ int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)
 			       size < ucmd->user_size ? size : ucmd->user_size);
 }
 
-/* 0; -E2BIG: a byte that isn't zero; -EFAULT: none, as far as can be read. */
-static int check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
+int iommufd_check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
 {
 	static const unsigned char zeros[256];
 	unsigned char buf[sizeof(zeros)];
@@ -144,7 +168,7 @@ static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_
 	int rc;
 
 	if (ucmd->user_size > size) {
-		rc = check_zeros(ucmd->mm, ucmd->uarg + size, ucmd->user_size - size);
+		rc = iommufd_check_zeros(ucmd->mm, ucmd->uarg + size, ucmd->user_size - size);
 		if (rc)
 			return rc;
 	} else {
@@ -190,17 +214,6 @@ static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsign
 	return rc;
 }
 
-/* Nothing can be mapped yet; the checks that come before looking are Linux's. */
-static int iommufd_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset,
-			size_t length, struct uiommu_mapping **out)
-{
-	if ((flags & MAP_TYPE) == MAP_PRIVATE)
-		return -EINVAL;
-	if (prot & PROT_EXEC)
-		return -EPERM;
-	return -ENXIO;
-}
-
 /* ---- opening and closing ---- */
 
 static void iommufd_release(struct uiommu_file *file)
@@ -237,6 +250,7 @@ static struct uiommu_file *iommufd_open(struct uiommu *ctx, const struct ui_node
 	ui_mutex_init(&ictx->lock);
 	ui_cond_init(&ictx->idle);
 	idtable_init(&ictx->objects);
+	CDS_INIT_LIST_HEAD(&ictx->mmaps);
 	return &ictx->file;
 }
 

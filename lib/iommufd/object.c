@@ -130,7 +130,7 @@ int iommufd_object_remove(struct iommufd_ctx *ictx, uint32_t id)
 	return rc;
 }
 
-void iommufd_object_destroy_wait(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+static void destroy_wait(struct iommufd_ctx *ictx, struct iommufd_object *obj, bool tombstone)
 {
 	ui_mutex_lock(&ictx->lock);
 	/* Not found any more; the number stays taken while somebody uses it. */
@@ -140,9 +140,20 @@ void iommufd_object_destroy_wait(struct iommufd_ctx *ictx, struct iommufd_object
 	while (obj->users != 1)
 		ui_cond_wait(&ictx->idle, &ictx->lock);
 	ictx->waiters--;
-	idtable_free(&ictx->objects, obj->id);
+	if (!tombstone)
+		idtable_free(&ictx->objects, obj->id);
 	ui_mutex_unlock(&ictx->lock);
 	object_destroy(ictx, obj);
+}
+
+void iommufd_object_destroy_wait(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	destroy_wait(ictx, obj, false);
+}
+
+void iommufd_object_destroy_tombstone(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	destroy_wait(ictx, obj, true);
 }
 
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx)

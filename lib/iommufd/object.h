@@ -59,6 +59,7 @@ struct iommufd_object {
  *
  *  file	own rules
  *  objects	lock
+ *  mmaps	lock; what can be mapped from the file, in order of offset
  *  idle	signalled under lock when an object's users become fewer while
  *		somebody waits
  *  waiters	lock
@@ -74,6 +75,7 @@ struct iommufd_ctx {
 	struct idtable objects;
 	struct iommufd_object *vfio_ioas;
 	uint32_t account_mm;
+	struct cds_list_head mmaps;
 };
 
 static inline struct iommufd_ctx *iommufd_ctx_of(struct uiommu_file *file)
@@ -118,6 +120,8 @@ int iommufd_object_remove(struct iommufd_ctx *ictx, uint32_t id);
  * are just working with it, and destroys it.
  */
 void iommufd_object_destroy_wait(struct iommufd_ctx *ictx, struct iommufd_object *obj);
+/* The same, but its ID stays taken, by nothing, as long as the context. */
+void iommufd_object_destroy_tombstone(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 /* At the last close: users before what they use. */
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx);
 
@@ -136,6 +140,8 @@ struct iommufd_ucmd {
 	struct iommufd_object *new_obj;
 };
 
+/* 0; -E2BIG: a byte that isn't zero; -EFAULT: none, as far as can be read. */
+int iommufd_check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length);
 /* Copies the argument back, as much as the caller has room for.  -EFAULT. */
 int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size);
 

@@ -258,6 +258,7 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 
 	if (rc)
 		return rc;
+	iopt_dirty_forget_locked(iopt, area.start, area.last);
 	rc = iopt_tree_insert(&iopt->tree, cur, &area);
 	if (rc) {
 		if (iopt_mm_unref(iopt, slice->mm))

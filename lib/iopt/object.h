@@ -5,6 +5,7 @@
 #ifndef UI_IOPT_OBJECT_H
 #define UI_IOPT_OBJECT_H
 
+#include "iopt/dirty.h"
 #include "iopt/iopt.h"
 #include "iopt/tree.h"
 
@@ -19,8 +20,6 @@ struct iopt_reserved {
 	uint64_t last;
 	const void *owner;
 };
-
-struct iopt_dirty;
 
 struct iopt_domain {
 	const void *owner;

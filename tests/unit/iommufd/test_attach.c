@@ -155,7 +155,6 @@ static void test_hwpt_errors(void **state)
 	expect(cmd.pt_id = fault, -EINVAL);
 	expect(cmd.flags = 0x10, -EOPNOTSUPP);
 	expect(cmd.flags = 0x80000000, -EOPNOTSUPP);
-	expect(cmd.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING, -EOPNOTSUPP);
 	expect((cmd.flags = IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_NEST_PARENT,
 		cmd.fault_id = fault),
 	       -EOPNOTSUPP);
@@ -481,7 +480,7 @@ static void test_hw_info(void **state)
 	assert_int_equal(cmd.data_len, 0);
 	assert_int_equal(cmd.out_data_type, IOMMU_HW_INFO_TYPE_NONE);
 	assert_int_equal(cmd.out_max_pasid_log2, 5);
-	assert_int_equal(cmd.out_capabilities, 0);
+	assert_int_equal(cmd.out_capabilities, IOMMU_HW_CAP_DIRTY_TRACKING);
 	assert_int_equal(data[7], 0);
 	assert_int_equal(data[8], 0xcc);
 	/* No room asked for, none touched. */
@@ -513,7 +512,8 @@ static void test_hw_info_plain(void **state)
 
 	assert_int_equal(iommu_ioctl(IOMMU_GET_HW_INFO, &cmd), 0);
 	assert_int_equal(cmd.out_max_pasid_log2, 0);
-	assert_int_equal(cmd.out_capabilities, IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
+	assert_int_equal(cmd.out_capabilities,
+			 IOMMU_HW_CAP_DIRTY_TRACKING | IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
 	iommufd_device_unbind(plain_idev);
 	device_free(plain);
 }
