@@ -124,7 +124,8 @@ static int default_options(struct pci_spec *spec)
 	int rc;
 
 	for (i = 0; desc && desc[i].name; i++)
-		spec->nr_options++;
+		;
+	spec->nr_options = i;
 	spec->options = calloc(spec->nr_options + 1, sizeof(*spec->options));
 	if (!spec->options)
 		return -ENOMEM;
