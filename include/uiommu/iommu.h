@@ -250,6 +250,50 @@ UIOMMU_API void uiommu_domain_put(struct uiommu_domain *domain);
 UIOMMU_API struct uiommu_domain *uiommu_domain_alloc_simple(struct uiommu *ctx,
 							    enum uiommu_domain_type type);
 
+/**
+ * uiommu_domain_alloc_paging() - an I/O address space of one's own
+ * @ctx: the instance
+ *
+ * 64 bits of IOVA, 4 KiB pages, empty.  Filled by uiommu_map().
+ *
+ * Return: the domain with one reference; ERR_PTR: -ENOMEM.
+ */
+UIOMMU_API struct uiommu_domain *uiommu_domain_alloc_paging(struct uiommu *ctx);
+
+/**
+ * uiommu_map() - map memory of a process into a paging domain
+ * @domain: from uiommu_domain_alloc_paging()
+ * @iova: page-aligned
+ * @mm: whose memory; held until it is unmapped
+ * @addr: virtual address in @mm, page-aligned
+ * @length: bytes, a multiple of the page size; the cost doesn't depend on it
+ * @perm: UIOMMU_READ and/or UIOMMU_WRITE
+ *
+ * What a device finds there is what the address means when it does the access.
+ *
+ * Context: may block.  Devices may translate at the same time.
+ * Return: 0; -EINVAL: misaligned, no length, no right, or not such a domain;
+ * -EOVERFLOW: wraps; -EEXIST: overlaps; -EFAULT: nothing is mapped there, or
+ * not with the right; -ENOMEM.
+ */
+UIOMMU_API int uiommu_map(struct uiommu_domain *domain, uint64_t iova, struct uiommu_mm *mm,
+			  uint64_t addr, uint64_t length, uint32_t perm);
+
+/**
+ * uiommu_unmap() - take mappings out of a paging domain
+ * @iova: start
+ * @length: bytes; whole mappings only, with holes between them if need be
+ * @unmapped: bytes that were mapped; may be NULL
+ *
+ * When it returns no DMA uses what was mapped there.
+ *
+ * Context: waits for bursts of DMA that are under way; not from inside one.
+ * Return: 0; -ENOENT: nothing there, or a mapping would be cut; -EINVAL;
+ * -EOVERFLOW: wraps.
+ */
+UIOMMU_API int uiommu_unmap(struct uiommu_domain *domain, uint64_t iova, uint64_t length,
+			    uint64_t *unmapped);
+
 /* ---- groups and devices ---- */
 
 /**
