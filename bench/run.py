@@ -22,11 +22,21 @@ COUNT = {
     "bench-handle": ["handle.get_put", "handle.peek", "handle.burst", "handle.mutex",
                      "handle.rwlock", "handle.rcu"],
     "bench-core": ["core.attach_detach", "core.fault"],
+    "bench-ioas": ["ioas.map_unmap.none", "ioas.map_unmap.4K", "ioas.map_unmap.2M",
+                   "ioas.map_unmap.64M", "ioas.map_unmap.16G", "ioas.map.4096",
+                   "ioas.access.64", "ioas.access.64K"],
 }
 # Instructions of Linux 7.3.4 for the same, system call included.
 LINUX = {
     "core.attach_detach": 12781,
     "core.fault": 4779,
+    "ioas.map_unmap.none": 3795,
+    "ioas.map_unmap.4K": 15093,
+    "ioas.map_unmap.2M": 1099298,
+    "ioas.map_unmap.64M": 20873112,
+    "ioas.map.4096": 9186,
+    "ioas.access.64": 1578,
+    "ioas.access.64K": 200484,
 }
 # what, of what: the table's second half
 RATIOS = [
@@ -41,6 +51,10 @@ RATIOS = [
     ("core.get_put.million", "core.get_put.ten"),
     ("core.attach_detach.million", "core.attach_detach"),
     ("core.fault.thread", "core.wake.thread"),
+    ("ioas.translate.million", "ioas.translate.ten"),
+    ("ioas.translate.million", "ioas.chase"),
+    ("ioas.map_unmap.16G", "ioas.map_unmap.4K"),
+    ("ioas.access.64K", "ioas.memcpy.64K"),
     ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
     ("shim.client.mmio.load", "plain.client.ioctl.raw"),
     ("start.uiommu_run_true", "start.true"),

@@ -162,7 +162,8 @@ int iommufd_check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
 	return 0;
 }
 
-static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_op *op)
+/* The first got bytes are there, in one go with the size: at most those that must be. */
+static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_op *op, size_t got)
 {
 	size_t size = op->size;
 	int rc;
@@ -174,7 +175,9 @@ static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_
 	} else {
 		size = ucmd->user_size;
 	}
-	return ui_copy_from_user(ucmd->mm, ucmd->cmd, ucmd->uarg, size);
+	if (size == got)
+		return 0;
+	return ui_copy_from_user(ucmd->mm, (char *)ucmd->cmd + got, ucmd->uarg + got, size - got);
 }
 
 static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
@@ -189,18 +192,21 @@ static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsign
 	};
 	const struct iommufd_ioctl_op *op = find_op(file->ctx, _IOC_NR(request) - IOMMUFD_CMD_BASE);
 	const struct iommufd_test_ops *test = file->ctx->iommufd->test;
+	size_t got;
 	int rc;
 
 	if (!op)
 		return iommufd_vfio_ioctl(ucmd.ictx, mm, request, arg);
 	/* The size comes first, also of what turns out to be unknown. */
-	if (ui_copy_from_user(mm, &ucmd.user_size, arg, sizeof(ucmd.user_size)))
+	got = uiommu_mm_read(mm, &buffer, arg, op->min_size ? op->min_size : sizeof(uint32_t));
+	if (got < sizeof(uint32_t))
 		return -EFAULT;
+	memcpy(&ucmd.user_size, &buffer, sizeof(ucmd.user_size));
 	if (op->request != request)
 		return -ENOTTY;
 	if (ucmd.user_size < op->min_size)
 		return -EINVAL;
-	rc = copy_arg(&ucmd, op);
+	rc = copy_arg(&ucmd, op, got);
 	if (rc)
 		return rc;
 

@@ -129,6 +129,9 @@ static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t
 	unsigned int nr = iopt_order_nr(order);
 	unsigned int lo = 0;
 
+	/* A handful of areas in all is usual as well, and often none. */
+	if (!nr)
+		return 0;
 	/* Without branches; what a position past nr says is not used. */
 	IOPT_UNROLL
 	for (unsigned int step = 8; step; step /= 2) {

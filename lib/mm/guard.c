@@ -26,7 +26,7 @@
  * release on this architecture.  A string move orders nothing among its own
  * stores, but a store after it comes after all of them.
  *
- *  guard_on	atomic; set by the host before the first copy that relies on it
+ *  mm_guard_on	atomic; set by the host before the first copy that relies on it
  */
 #include <signal.h>
 #include <ucontext.h>
@@ -51,7 +51,7 @@ __asm__(
 "	.type mm_guard_copy,@function\n"
 "mm_guard_copy:\n"
 "	cmp	$16, %rdx\n"
-"	ja	.Lmm_long\n"
+"	ja	.Lmm_17up\n"
 "	cmp	$8, %rdx\n"
 "	jae	.Lmm_8to16\n"
 "	cmp	$4, %rdx\n"
@@ -62,6 +62,22 @@ __asm__(
 ".Lmm_a0:	rep movsb\n"
 ".Lmm_copy_out:\n"
 "	sub	%rdi, %rax\n"
+"	ret\n"
+".Lmm_17up:\n"
+"	cmp	$64, %rdx\n"
+"	ja	.Lmm_long\n"
+".Lmm_b1:	movups	(%rsi), %xmm0\n"
+".Lmm_b2:	movups	-16(%rsi,%rdx), %xmm1\n"
+"	cmp	$32, %rdx\n"
+"	jbe	.Lmm_17to32\n"
+".Lmm_b3:	movups	16(%rsi), %xmm2\n"
+".Lmm_b4:	movups	-32(%rsi,%rdx), %xmm3\n"
+".Lmm_b5:	movups	%xmm2, 16(%rdi)\n"
+".Lmm_b6:	movups	%xmm3, -32(%rdi,%rdx)\n"
+".Lmm_17to32:\n"
+".Lmm_b7:	movups	%xmm0, (%rdi)\n"
+".Lmm_b8:	movups	%xmm1, -16(%rdi,%rdx)\n"
+"	xor	%eax, %eax\n"
 "	ret\n"
 ".Lmm_8to16:\n"
 ".Lmm_a1:	mov	(%rsi), %rax\n"
@@ -135,6 +151,14 @@ __asm__(
 "	.long .Lmm_a6 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
 "	.long .Lmm_a7 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
 "	.long .Lmm_a8 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b1 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b2 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b3 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b4 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b5 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b6 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b7 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
+"	.long .Lmm_b8 - mm_guard_begin, .Lmm_long - mm_guard_begin\n"
 "	.long .Lmm_l1 - mm_guard_begin, .Lmm_load_out - mm_guard_begin\n"
 "	.long .Lmm_l2 - mm_guard_begin, .Lmm_load_out - mm_guard_begin\n"
 "	.long .Lmm_l4 - mm_guard_begin, .Lmm_load_out - mm_guard_begin\n"
@@ -158,16 +182,11 @@ extern const char mm_guard_end[] __attribute__((visibility("hidden")));
 extern const struct mm_guard_entry mm_guard_table[] __attribute__((visibility("hidden")));
 extern const struct mm_guard_entry mm_guard_table_end[] __attribute__((visibility("hidden")));
 
-static uint32_t guard_on;
-
-bool mm_guard_enabled(void)
-{
-	return ui_load_acquire(&guard_on);
-}
+uint32_t mm_guard_on;
 
 UIOMMU_API void uiommu_guard_enable(bool on)
 {
-	ui_store_release(&guard_on, (uint32_t)on);
+	ui_store_release(&mm_guard_on, (uint32_t)on);
 }
 
 UIOMMU_API bool uiommu_guard_fault(void *ucontext)

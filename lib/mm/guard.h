@@ -17,7 +17,8 @@ struct mm_guard_value {
 	uint64_t fault;
 };
 
-bool mm_guard_enabled(void);
+/* Atomic: see guard.c. */
+extern uint32_t mm_guard_on;
 
 /* Bytes not copied; either side may fault. */
 size_t mm_guard_copy(void *dst, const void *src, size_t length);

@@ -98,8 +98,9 @@ pid_t mm_pid(const struct uiommu_mm *mm)
 	return mm->self ? 0 : mm->pid;
 }
 
-/* nr: SYS_process_vm_readv or its twin.  Bytes transferred. */
-static size_t mm_vm_copy(struct uiommu_mm *mm, long nr, void *buf, uint64_t addr, size_t length)
+/* nr: SYS_process_vm_readv or its twin.  Bytes transferred.  Not for the usual path. */
+static __attribute__((noinline, cold)) size_t mm_vm_copy(struct uiommu_mm *mm, long nr, void *buf,
+							 uint64_t addr, size_t length)
 {
 	size_t done = 0;
 
@@ -118,9 +119,9 @@ static size_t mm_vm_copy(struct uiommu_mm *mm, long nr, void *buf, uint64_t addr
 	return done;
 }
 
-static bool mm_guarded(const struct uiommu_mm *mm)
+static inline bool mm_guarded(const struct uiommu_mm *mm)
 {
-	return mm->self && mm_guard_enabled();
+	return __builtin_expect(mm->self && ui_load_acquire(&mm_guard_on), 1);
 }
 
 UIOMMU_API size_t uiommu_mm_read(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)
