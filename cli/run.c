@@ -21,6 +21,7 @@
 
 /* A long option without a letter. */
 #define OPTION_LOG 256
+#define OPTION_IOMMUFD_TEST 257
 
 /*
  *  ctx		the devices, until their tree is written
@@ -43,6 +44,9 @@ void cli_run_help(void)
 	      "                  plug in a device; may be given more than once.  'uiommu models'\n"
 	      "                  lists them.  BDF is its place, like 0000:01:00.0\n"
 	      "      --log FILE  write events (DMA that failed, and why) to FILE\n"
+	      "      --iommufd-test\n"
+	      "                  have the mock driver on /dev/iommu that Linux's own tests\n"
+	      "                  of iommufd use (CONFIG_IOMMUFD_TEST)\n"
 	      "  -h, --help      this text\n"
 	      "\n"
 	      "Exits with the status of PROGRAM, or ends by the signal that killed it; with\n"
@@ -60,6 +64,13 @@ static int add_device(struct run *run, const char *spec)
 	if (rc)
 		return cli_error("%s", *why ? why : strerror(-rc));
 	return 0;
+}
+
+static int enable_iommufd_test(struct run *run)
+{
+	int rc = uiommu_enable_iommufd_test(run->ctx);
+
+	return rc ? cli_error("can't have the mock driver: %s", strerror(-rc)) : 0;
 }
 
 /* Opened once to see that it can be, emptied, and named by an absolute path. */
@@ -83,6 +94,7 @@ static int parse(struct run *run, int argc, char **argv)
 	static const struct option options[] = {
 		{"device", required_argument, NULL, 'd'},
 		{"log", required_argument, NULL, OPTION_LOG},
+		{"iommufd-test", no_argument, NULL, OPTION_IOMMUFD_TEST},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -98,6 +110,9 @@ static int parse(struct run *run, int argc, char **argv)
 			break;
 		case OPTION_LOG:
 			status = set_log(run, optarg);
+			break;
+		case OPTION_IOMMUFD_TEST:
+			status = enable_iommufd_test(run);
 			break;
 		case 'h':
 			cli_run_help();

@@ -12,6 +12,7 @@
 #include "iommufd/iommufd.h"
 #include "iopf/iopf.h"
 #include "mm/mm.h"
+#include "mock/mock.h"
 #include "pci/pci.h"
 #include "vfio/vfio.h"
 
@@ -97,6 +98,7 @@ void uiommu_destroy(struct uiommu *ctx)
 	}
 	vfio_exit(ctx);
 	pci_exit(ctx);
+	mock_exit(ctx);
 	iommufd_exit(ctx);
 	core_unregister_all(ctx);
 	if (ui_load_acquire(&ctx->counts.handles)) {

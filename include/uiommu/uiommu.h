@@ -185,6 +185,18 @@ UIOMMU_API void uiommu_destroy(struct uiommu *ctx);
  */
 UIOMMU_API void uiommu_get_counts(struct uiommu *ctx, struct uiommu_counts *counts);
 
+/**
+ * uiommu_enable_iommufd_test() - have the mock IOMMU driver of Linux's own tests
+ * @ctx: no /dev/iommu of it has been opened yet
+ *
+ * IOMMU_TEST_CMD then works on its /dev/iommu, as in a kernel that was built with
+ * CONFIG_IOMMUFD_TEST.  Not for programs: it lets a client do what no client
+ * should.
+ *
+ * Return: 0, also if it was there; -ENOMEM.
+ */
+UIOMMU_API int uiommu_enable_iommufd_test(struct uiommu *ctx);
+
 /** uiommu_version() - "MAJOR.MINOR.PATCH" of the library that is loaded */
 UIOMMU_API const char *uiommu_version(void);
 

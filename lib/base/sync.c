@@ -12,6 +12,8 @@
 
 #include "base/sys.h"
 
+__thread uint32_t ui_fail_nth;
+
 /* About as long as the sections under our mutexes last. */
 #define SPINS 100
 

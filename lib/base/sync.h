@@ -174,11 +174,24 @@ static inline void ui_cond_destroy(struct ui_cond *c)
 
 /* ---- memory of shared objects ---- */
 
+/*
+ * This thread's allocations until one is made to fail; 0: none is.  For tests of
+ * what becomes of callers; see mock/inject.c.
+ */
+extern __thread uint32_t ui_fail_nth __attribute__((tls_model("initial-exec")));
+
+static inline bool ui_should_fail(void)
+{
+	return __builtin_expect(ui_fail_nth != 0, 0) && !--ui_fail_nth;
+}
+
 /* Zeroed.  The explorer poisons and keeps what ui_free() gets. */
 static inline void *ui_zalloc(size_t size)
 {
 	void *ptr;
 
+	if (ui_should_fail())
+		return NULL;
 	/* glibc's calloc() goes past the thread's cache, which costs 200 instructions. */
 	if (size > 512)
 		return calloc(1, size);

@@ -149,7 +149,8 @@ struct iommufd_device *iommufd_device_bind_driver(struct iommufd_ctx *ictx,
 	}
 
 	/* Both are given back by iommufd_device_unbind(). */
-	uiommu_file_get(&ictx->file);
+	if (!driver->in_context)
+		uiommu_file_get(&ictx->file);
 	iommufd_use_object(ictx, &idev->obj);
 	*id = idev->obj.id;
 	iommufd_object_finalize(ictx, &idev->obj);
@@ -164,11 +165,13 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx, struct uiom
 
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
+	bool in_context = idev->driver->in_context;
 	struct iommufd_ctx *ictx = idev->ictx;
 
 	iommufd_vdevice_unbind(idev);
 	iommufd_object_destroy_wait(ictx, &idev->obj);
-	iommufd_ctx_put(ictx);
+	if (!in_context)
+		iommufd_ctx_put(ictx);
 }
 
 uint32_t iommufd_device_to_id(const struct iommufd_device *idev)

@@ -97,6 +97,8 @@ struct iommufd_resv_region {
  * All are optional but alloc_paging.  Called without locks of iommufd, but where
  * said; may block and may allocate.
  *
+ * @in_context: its devices are themselves objects of the context that they are
+ *	bound to, and go with it: bound, they don't keep it from ending.
  * @capable: has @dev this?  NULL: nothing.
  * @resv_regions: ranges that requests of @dev without a PASID must leave alone;
  *	*count of them.  May be called under the group's lock.
@@ -122,6 +124,7 @@ struct iommufd_resv_region {
  */
 struct iommufd_driver {
 	const char *name;
+	bool in_context;
 	bool (*capable)(struct uiommu_device *dev, enum iommufd_cap cap);
 	const struct iommufd_resv_region *(*resv_regions)(struct uiommu_device *dev,
 							  unsigned int *count);

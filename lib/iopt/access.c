@@ -261,6 +261,27 @@ void iopt_unpin(struct iopt *iopt, uint64_t iova, uint64_t length, bool lock)
 	ui_mutex_unlock(&iopt->lock);
 }
 
+void iopt_for_each_pinned(struct iopt *iopt,
+			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
+				     uint64_t length),
+			  void *opaque)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+
+	ui_mutex_lock(&iopt->lock);
+	iopt_tree_seek(&iopt->tree, 0, &cur);
+	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
+		const struct iopt_held *held;
+
+		iopt_tree_area(&cur, &area);
+		held = iopt->held ? iopt_held_find(iopt, area.start) : NULL;
+		if (iopt->nr_domains || (held && held->pins))
+			fn(opaque, iopt_area_mm(&area), area.uaddr, iopt_area_length(&area));
+	}
+	ui_mutex_unlock(&iopt->lock);
+}
+
 /* ---- copies ---- */
 
 /*

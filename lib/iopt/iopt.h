@@ -127,6 +127,12 @@ bool iopt_only_files(struct iopt *iopt);
 /* Of the area that is nth in order of IOVA; false: there are fewer. */
 bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range);
 
+/* Calls fn for each area whose memory Linux would have pinned; under the iopt's lock. */
+void iopt_for_each_pinned(struct iopt *iopt,
+			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
+				     uint64_t length),
+			  void *opaque);
+
 /* ---- accesses by CPU ---- */
 
 struct iopt_access;

@@ -123,6 +123,8 @@ static int load_lines(struct uiommu *ctx, char *text,
 			continue;
 		if (!strncmp(line, "device ", 7)) {
 			rc = ctx ? load_device(ctx, line + 7, errbuf, errlen) : 0;
+		} else if (!strcmp(line, "iommufd-test")) {
+			rc = ctx ? uiommu_enable_iommufd_test(ctx) : 0;
 		} else {
 			rc = parse_entry(line, &entry);
 			if (!rc && visit)

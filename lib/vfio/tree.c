@@ -12,7 +12,8 @@
  *	dir /sys/class
  *
  * The first line names the format.  A device line has the spec last, for it may
- * contain spaces; devices are in the order in which they were added.  A node is
+ * contain spaces; devices are in the order in which they were added.  A line of
+ * "iommufd-test" says that /dev/iommu has the mock driver.  A node is
  * a character device, and an empty file in root/.  Of a merge path everything is
  * root/'s, of a dir path only the folder itself, so that its listing is right:
  * what is below it is the host's unless another line says otherwise.
@@ -36,6 +37,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "iommufd/test.h"
 #include "vfio/vfio.h"
 
 /*
@@ -342,6 +344,29 @@ static void write_nodes(struct tree *tree)
 	fprintf(tree->manifest, "merge /dev/vfio\n");
 }
 
+/*
+ * What a kernel with fault injection has in debugfs.  Nothing comes of what is
+ * written there: with fail-nth, each allocation counts.
+ */
+static void write_debugfs(struct tree *tree)
+{
+	static const char *const folders[] = {"failslab", "fail_page_alloc", "fail_iommufd"};
+	char path[64];
+	int dir;
+
+	for (unsigned int i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "sys/kernel/debug/%s", folders[i]);
+		dir = tree_dir(tree, path);
+		tree_file(tree, dir, "ignore-gfp-wait", 0644, "Y\n");
+		tree_file(tree, dir, "ignore-gfp-highmem", 0644, "Y\n");
+		tree_file(tree, dir, "verbose", 0644, "2\n");
+		tree_close(dir);
+	}
+	fprintf(tree->manifest, "merge /sys/kernel/debug\n");
+	/* Of a node that comes later. */
+	tree_close(tree_dir(tree, "proc/thread-self"));
+}
+
 /* A module counts as loaded when its folder is there. */
 static void write_module(struct tree *tree, const char *module)
 {
@@ -419,6 +444,10 @@ static void write_all(struct tree *tree)
 	cds_list_for_each_entry(pdev, &tree->ctx->pci->devices, node)
 		write_device(tree, pdev);
 	ui_mutex_unlock(&tree->ctx->pci->lock);
+	if (iommufd_has_test_ops(tree->ctx)) {
+		fprintf(tree->manifest, "iommufd-test\n");
+		write_debugfs(tree);
+	}
 	write_nodes(tree);
 	write_module(tree, "iommufd");
 	/* Without a device the host's own /sys will do, and a run starts sooner. */

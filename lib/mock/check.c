@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * mock/check.c - what tests look at, and where they reach in
+ */
+#include "base/file.h"
+#include "iommufd/device.h"
+#include "iommufd/hwpt.h"
+#include "iommufd/ioas.h"
+#include "mock/mock.h"
+
+#define PAGE 4096ull
+/* Of the bitmap of DIRTY, in bits. */
+#define DIRTY_MAX (16ull << 23)
+
+int mock_add_reserved(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+	uint64_t last;
+	int rc;
+
+	if (!cmd->add_reserved.length)
+		return -EINVAL;
+	if (__builtin_add_overflow(cmd->add_reserved.start, cmd->add_reserved.length - 1, &last))
+		return -EOVERFLOW;
+	ioas = iommufd_get_ioas(ucmd->ictx, cmd->id);
+	if (!ioas)
+		return -ENOENT;
+	/* Nobody's: it stays as long as the IOAS. */
+	rc = iopt_reserve(ioas->iopt, cmd->add_reserved.start, last, NULL);
+	iommufd_put_object(ucmd->ictx, &ioas->obj);
+	return rc;
+}
+
+uint64_t mock_nth_area(struct iommufd_ioas *ioas, uint64_t iova)
+{
+	struct iopt_range range;
+
+	return iopt_nth_area(ioas->iopt, (uint32_t)iova, &range) ? range.start + (iova >> 32) : 0;
+}
+
+/* ---- hwpts ---- */
+
+/* A hwpt of ours and of that kind; its object is used. */
+static struct iommufd_hwpt *get_hwpt(struct iommufd_ucmd *ucmd, uint32_t id,
+				     const struct iommufd_object_ops *kind)
+{
+	struct iommufd_object *obj = iommufd_get_object(ucmd->ictx, id, kind);
+	struct iommufd_hwpt *hwpt;
+
+	if (!obj)
+		return UIOMMU_ERR_PTR(-ENOENT);
+	hwpt = iommufd_hwpt_of(obj);
+	if (hwpt->driver == &mock_driver)
+		return hwpt;
+	iommufd_put_object(ucmd->ictx, obj);
+	return UIOMMU_ERR_PTR(-EINVAL);
+}
+
+/*
+ * The translation of one IOVA.  What it shows stays meaningful as long as the
+ * test, which alone knows what it does meanwhile, leaves it mapped.
+ */
+static int translate(struct uiommu *ctx, struct iommufd_hwpt *hwpt, uint64_t iova,
+		     struct uiommu_span *span)
+{
+	struct ui_reader reader __attribute__((aligned(64))) = {0};
+	int rc;
+
+	ui_reader_add(&ctx->readers, &reader);
+	ui_reader_enter(&reader);
+	rc = hwpt->domain.ops->translate(&hwpt->domain, iova, 0, span);
+	ui_reader_exit(&reader);
+	ui_reader_del(&ctx->readers, &reader);
+	return rc;
+}
+
+static int check_pages(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	uint64_t page = hwpt->geometry.alignment;
+	uint64_t iova = cmd->check_map.iova, uptr = cmd->check_map.uptr;
+	uint64_t length = cmd->check_map.length, end;
+	struct uiommu_span span;
+	char byte;
+	int rc;
+
+	if (iova % page || length % page || uptr % page ||
+	    __builtin_add_overflow(uptr, length, &end))
+		return -EINVAL;
+	for (; length; length -= page, iova += page, uptr += page) {
+		if (uiommu_mm_read(ucmd->mm, &byte, uptr, 1) != 1)
+			return -EFAULT;
+		if (translate(ucmd->ictx->file.ctx, hwpt, iova, &span))
+			return -EINVAL;
+		rc = mock_same_page(span.mm, span.addr, ucmd->mm, uptr);
+		if (rc)
+			return rc == -EBADE ? -EINVAL : rc;
+	}
+	return 0;
+}
+
+int mock_check_map(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	struct iommufd_hwpt *hwpt = get_hwpt(ucmd, cmd->id, &iommufd_hwpt_ops);
+	int rc;
+
+	if (UIOMMU_IS_ERR(hwpt))
+		return (int)UIOMMU_PTR_ERR(hwpt);
+	rc = check_pages(ucmd, hwpt);
+	iommufd_put_object(ucmd->ictx, &hwpt->obj);
+	return rc;
+}
+
+struct count {
+	struct uiommu_mm *mm;
+	uint64_t uptr;
+	uint32_t pins;
+};
+
+static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length)
+{
+	struct count *count = opaque;
+
+	if (mock_page_within(mm, uaddr, length, count->mm, count->uptr))
+		count->pins++;
+}
+
+/*
+ * Linux counts references of page frames, of which each map that is pinned has one.
+ * We count our maps that are.
+ */
+static uint32_t count_pins(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_t uptr)
+{
+	struct count count = {.mm = mm, .uptr = uptr};
+	uint32_t ids;
+
+	ui_mutex_lock(&ictx->lock);
+	ids = ictx->objects.size;
+	ui_mutex_unlock(&ictx->lock);
+	for (uint32_t id = 1; id < ids; id++) {
+		struct iommufd_ioas *ioas = iommufd_get_ioas(ictx, id);
+
+		if (!ioas)
+			continue;
+		iopt_for_each_pinned(ioas->iopt, count_pinned, &count);
+		iommufd_put_object(ictx, &ioas->obj);
+	}
+	return count.pins;
+}
+
+int mock_check_refs(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	uint64_t uptr = cmd->check_refs.uptr, length = cmd->check_refs.length, end;
+	char byte;
+
+	if (length % PAGE || uptr % PAGE || __builtin_add_overflow(uptr, length, &end))
+		return -EINVAL;
+	for (; length; length -= PAGE, uptr += PAGE) {
+		if (uiommu_mm_read(ucmd->mm, &byte, uptr, 1) != 1)
+			return -EFAULT;
+		if (count_pins(ucmd->ictx, ucmd->mm, uptr) != cmd->check_refs.refs)
+			return -EIO;
+	}
+	return 0;
+}
+
+int mock_check_iotlb(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	struct iommufd_hwpt *hwpt = get_hwpt(ucmd, cmd->id, &iommufd_hwpt_nested_ops);
+	const struct mock_nested *nested;
+	int rc = 0;
+
+	if (UIOMMU_IS_ERR(hwpt))
+		return (int)UIOMMU_PTR_ERR(hwpt);
+	nested = hwpt->driver_data;
+	if (cmd->check.index >= MOCK_IOTLBS ||
+	    ui_load_relaxed(&nested->iotlb[cmd->check.index]) != cmd->check.value)
+		rc = -EINVAL;
+	iommufd_put_object(ucmd->ictx, &hwpt->obj);
+	return rc;
+}
+
+int mock_check_cache(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	struct iommufd_object *idev;
+	struct mock_device *mdev = mock_device_of_binding(ucmd->ictx, cmd->id, &idev);
+	int rc = 0;
+
+	if (UIOMMU_IS_ERR(mdev))
+		return (int)UIOMMU_PTR_ERR(mdev);
+	if (cmd->check.index >= MOCK_CACHES ||
+	    ui_load_relaxed(&mdev->cache[cmd->check.index]) != cmd->check.value)
+		rc = -EINVAL;
+	iommufd_put_object(ucmd->ictx, idev);
+	return rc;
+}
+
+/* ---- dirty ---- */
+
+/* Marks what the bitmap has, and counts. */
+static int mark_dirty(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint64_t bits)
+{
+	struct mock_cmd *cmd = ucmd->cmd;
+	uint64_t iova = cmd->dirty.iova, page = cmd->dirty.page_size, count = 0;
+	uint64_t bytes = (bits + 7) / 8;
+	uint8_t *map = ui_zalloc(bytes);
+
+	if (!map)
+		return -ENOMEM;
+	if (ui_copy_from_user(ucmd->mm, map, cmd->dirty.uptr, bytes)) {
+		ui_free(map);
+		return -EFAULT;
+	}
+	for (uint64_t i = 0; i < bits; i++) {
+		if (!(map[i / 8] >> i % 8 & 1))
+			continue;
+		iommufd_hwpt_mark_dirty(hwpt, iova + i * page, 1);
+		count++;
+	}
+	ui_free(map);
+	cmd->dirty.out_count = count;
+	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+int mock_dirty(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	uint64_t page = cmd->dirty.page_size, length = cmd->dirty.length;
+	struct iommufd_hwpt *hwpt;
+	int rc = -EINVAL;
+
+	if (!page || !length || cmd->dirty.iova % page || length % page || !cmd->dirty.uptr)
+		return -EINVAL;
+	if (length / page > DIRTY_MAX)
+		return -EOVERFLOW;
+	hwpt = get_hwpt(ucmd, cmd->id, &iommufd_hwpt_ops);
+	if (UIOMMU_IS_ERR(hwpt))
+		return (int)UIOMMU_PTR_ERR(hwpt);
+	/* Of nothing: only whether tracking is on. */
+	if (iommufd_hwpt_mark_dirty(hwpt, cmd->dirty.iova, 0))
+		rc = mark_dirty(ucmd, hwpt, length / page);
+	iommufd_put_object(ucmd->ictx, &hwpt->obj);
+	return rc;
+}
+
+/* ---- PASIDs ---- */
+
+int mock_pasid_check(struct iommufd_ucmd *ucmd)
+{
+	const struct mock_cmd *cmd = ucmd->cmd;
+	struct mock_device *mdev = mock_device_get(ucmd->ictx, cmd->id);
+	struct uiommu_attach_handle *handle;
+	struct uiommu_domain *attached = NULL;
+	struct iommufd_object *obj;
+	int rc = 0;
+
+	if (UIOMMU_IS_ERR(mdev))
+		return (int)UIOMMU_PTR_ERR(mdev);
+	handle = uiommu_attach_handle_get(uiommu_device_group(mdev->dev), cmd->pasid.pasid, NULL);
+	if (!UIOMMU_IS_ERR(handle)) {
+		/* Compared, no more. */
+		attached = uiommu_attach_handle_domain(handle);
+		uiommu_attach_handle_put(handle);
+	}
+	/* ID 0: is nothing attached? */
+	obj = cmd->pasid.pt_id ? iommufd_get_object(ucmd->ictx, cmd->pasid.pt_id, NULL) : NULL;
+	if (!cmd->pasid.pt_id)
+		rc = attached ? -EINVAL : 0;
+	else if (!obj)
+		rc = -ENOENT;
+	else if (obj->ops != &iommufd_hwpt_ops && obj->ops != &iommufd_hwpt_nested_ops)
+		rc = -EINVAL;
+	else
+		rc = attached == &iommufd_hwpt_of(obj)->domain ? 0 : -EINVAL;
+	if (obj)
+		iommufd_put_object(ucmd->ictx, obj);
+	iommufd_put_object(ucmd->ictx, &mdev->obj);
+	return rc;
+}

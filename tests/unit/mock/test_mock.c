@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The mock driver: there only when asked for, and what the recordings of Linux
+ * don't show: that nothing is left of what a client didn't undo.
+ */
+#include "fixture.h"
+
+#include "mock/abi.h"
+
+/* With the mock driver, as `uiommu run --iommufd-test` has it. */
+static int setup_mock(void **state)
+{
+	setup(state);
+	uiommu_file_put(iommufd);
+	assert_int_equal(uiommu_enable_iommufd_test(ctx), 0);
+	assert_int_equal(uiommu_enable_iommufd_test(ctx), 0);
+	iommufd = uiommu_open(ctx, "/dev/iommu", 2);
+	assert_false(UIOMMU_IS_ERR(iommufd));
+	return 0;
+}
+
+static long test_cmd(struct mock_cmd *cmd, enum mock_op op, uint32_t id)
+{
+	cmd->size = sizeof(*cmd);
+	cmd->op = op;
+	cmd->id = id;
+	return iommu_ioctl(MOCK_TEST_CMD, cmd);
+}
+
+/* A device with these flags, attached to @pt. */
+static struct mock_cmd mock_device(uint32_t pt, uint32_t flags)
+{
+	struct mock_cmd cmd = {.domain.flags = flags};
+
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_DOMAIN_FLAGS, pt), 0);
+	return cmd;
+}
+
+static long pasid_op(enum mock_op op, uint32_t stdev, uint32_t pasid, uint32_t pt)
+{
+	struct mock_cmd cmd = {.pasid = {.pasid = pasid, .pt_id = pt}};
+
+	return test_cmd(&cmd, op, stdev);
+}
+
+static void test_not_asked_for(void **state)
+{
+	struct mock_cmd cmd = {0};
+
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_DOMAIN, 1), -ENOTTY);
+}
+
+static void test_device(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, 0);
+	struct mock_cmd cmd = {.domain.flags = 2};
+
+	assert_int_equal(dev.domain.out_stdev_id, 2);
+	assert_int_equal(dev.domain.out_idev_id, 3);
+	assert_int_equal(dev.domain.out_hwpt_id, 4);
+	assert_int_equal(destroy(dev.domain.out_idev_id), -EBUSY);
+	assert_int_equal(destroy(dev.domain.out_hwpt_id), -EBUSY);
+	assert_int_equal(destroy(ioas), -EBUSY);
+	assert_int_equal(destroy(dev.domain.out_stdev_id), 0);
+	/* The hwpt was automatic. */
+	assert_int_equal(destroy(ioas), 0);
+	assert_int_equal(counts().objects, 0);
+	assert_int_equal(counts().devices, 0);
+
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_DOMAIN_FLAGS, 1), -EINVAL);
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_DOMAIN, 77), -ENOENT);
+	assert_int_equal(counts().devices, 0);
+}
+
+static void test_left_at_close(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, MOCK_DEVICE_PASID);
+	uint32_t hwpt =
+		(uint32_t)hwpt_alloc(dev.domain.out_idev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0);
+	struct mock_cmd to = {.replace.pt_id = hwpt};
+
+	assert_int_equal(test_cmd(&to, MOCK_OP_REPLACE, dev.domain.out_stdev_id), 0);
+	for (uint32_t pasid = 1; pasid < 5; pasid++)
+		assert_int_equal(
+			pasid_op(MOCK_OP_PASID_ATTACH, dev.domain.out_stdev_id, pasid, hwpt), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_DETACH, dev.domain.out_stdev_id, 2, 0), 0);
+	assert_int_equal(counts().handles, 4);
+	/* Closing the file is teardown's, which looks. */
+}
+
+static void test_left_at_destroy(void **state)
+{
+	test_left_at_close(state);
+	assert_int_equal(destroy(2), 0);
+	assert_int_equal(counts().handles, 0);
+}
+
+static void test_failing_pasid(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, MOCK_DEVICE_PASID);
+	uint32_t st = dev.domain.out_stdev_id;
+	uint32_t one =
+		(uint32_t)hwpt_alloc(dev.domain.out_idev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0);
+	uint32_t two =
+		(uint32_t)hwpt_alloc(dev.domain.out_idev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0);
+	struct mock_cmd to = {.replace.pt_id = one};
+
+	assert_int_equal(test_cmd(&to, MOCK_OP_REPLACE, st), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_ATTACH, st, MOCK_PASID_FAILS, one), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_REPLACE, st, MOCK_PASID_FAILS, two), -ENOMEM);
+	/* What was there is there. */
+	assert_int_equal(pasid_op(MOCK_OP_PASID_CHECK, st, MOCK_PASID_FAILS, one), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_REPLACE, st, MOCK_PASID_FAILS, two), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_CHECK, st, MOCK_PASID_FAILS, one), -EINVAL);
+}
+
+static long check_map(uint32_t hwpt, uint64_t iova, const void *va, uint64_t length)
+{
+	struct mock_cmd cmd = {
+		.check_map = {.iova = iova, .length = length, .uptr = (uintptr_t)va}};
+
+	return test_cmd(&cmd, MOCK_OP_CHECK_MAP, hwpt);
+}
+
+static void test_check_map(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, 0);
+	uint32_t hwpt = dev.domain.out_hwpt_id;
+
+	assert_int_equal(ioas_map(ioas, MOCK_APERTURE_FIRST, memory, 2 * PAGE), 0);
+	assert_int_equal(check_map(hwpt, MOCK_APERTURE_FIRST, memory, 2 * PAGE), 0);
+	assert_int_equal(check_map(hwpt, MOCK_APERTURE_FIRST, memory + PAGE, PAGE), -EINVAL);
+	assert_int_equal(check_map(hwpt, MOCK_APERTURE_FIRST + PAGE, memory, PAGE), -EINVAL);
+	assert_int_equal(check_map(hwpt, MOCK_APERTURE_FIRST, memory, 3 * PAGE), -EFAULT);
+	assert_int_equal(check_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_not_asked_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_device, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_left_at_close, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_left_at_destroy, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
