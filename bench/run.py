@@ -25,6 +25,7 @@ COUNT = {
     "bench-ioas": ["ioas.map_unmap.none", "ioas.map_unmap.4K", "ioas.map_unmap.2M",
                    "ioas.map_unmap.64M", "ioas.map_unmap.16G", "ioas.map.4096",
                    "ioas.access.64", "ioas.access.64K"],
+    "bench-hwpt": ["hwpt.alloc_destroy", "hwpt.replace_twice"],
 }
 # Instructions of Linux 7.3.4 for the same, system call included.
 LINUX = {
@@ -37,6 +38,8 @@ LINUX = {
     "ioas.map.4096": 9186,
     "ioas.access.64": 1578,
     "ioas.access.64K": 200484,
+    "hwpt.alloc_destroy": 40156,
+    "hwpt.replace_twice": 18687,
 }
 # what, of what: the table's second half
 RATIOS = [
@@ -55,6 +58,7 @@ RATIOS = [
     ("ioas.translate.million", "ioas.chase"),
     ("ioas.map_unmap.16G", "ioas.map_unmap.4K"),
     ("ioas.access.64K", "ioas.memcpy.64K"),
+    ("hwpt.dirty.write", "hwpt.dirty.write.off"),
     ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
     ("shim.client.mmio.load", "plain.client.ioctl.raw"),
     ("start.uiommu_run_true", "start.true"),
