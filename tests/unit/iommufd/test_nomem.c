@@ -3,7 +3,9 @@
  * No memory, at every place in turn: each call either works or says -ENOMEM and
  * has changed nothing, and afterwards nothing is left over.
  */
-#include "fixture.h"
+#include "fake_driver.h"
+
+#include <sys/mman.h>
 
 /* How many allocations still succeed; negative: all. */
 static long allowed = -1;
@@ -169,11 +171,141 @@ static void scenario(struct fake_device *dev)
 	assert_int_equal(destroy(ioas2), 0);
 }
 
+/* ---- what is on a viommu ---- */
+
+static long ioctl_id(unsigned long request, void *cmd, const uint32_t *id)
+{
+	long rc = iommu_ioctl(request, cmd);
+
+	return rc ? rc : (long)*id;
+}
+
+static long nested_alloc(uint32_t dev_id, uint32_t pt_id)
+{
+	struct fake_data data = {.value = 1};
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = dev_id,
+		.pt_id = pt_id,
+		.data_type = FAKE_TYPE,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+
+	return ioctl_id(IOMMU_HWPT_ALLOC, &cmd, &cmd.out_hwpt_id);
+}
+
+static long viommu_alloc(uint32_t dev_id, uint32_t parent, uint64_t *offset)
+{
+	struct fake_data data = {.value = 1};
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = FAKE_TYPE,
+		.dev_id = dev_id,
+		.hwpt_id = parent,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+	long rc = ioctl_id(IOMMU_VIOMMU_ALLOC, &cmd, &cmd.out_viommu_id);
+
+	*offset = data.mmap_offset;
+	return rc;
+}
+
+static long vdevice_alloc(uint32_t viommu, uint32_t dev_id)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd), .viommu_id = viommu, .dev_id = dev_id, .virt_id = 5};
+
+	return ioctl_id(IOMMU_VDEVICE_ALLOC, &cmd, &cmd.out_vdevice_id);
+}
+
+static long veventq_alloc(uint32_t viommu, struct uiommu_file **queue)
+{
+	struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd), .viommu_id = viommu, .type = FAKE_TYPE, .veventq_depth = 4};
+	long rc = ioctl_id(IOMMU_VEVENTQ_ALLOC, &cmd, &cmd.out_veventq_id);
+
+	*queue = rc < 0 ? NULL : host.files[cmd.out_veventq_fd - FIRST_FD];
+	return rc;
+}
+
+static long hw_queue_alloc(uint32_t viommu)
+{
+	struct iommu_hw_queue_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.type = FAKE_TYPE,
+		.nesting_parent_iova = 1 << 20,
+		.length = PAGE,
+	};
+
+	return ioctl_id(IOMMU_HW_QUEUE_ALLOC, &cmd, &cmd.out_hw_queue_id);
+}
+
+static long mmap_page(uint64_t offset, struct uiommu_mapping **mapping)
+{
+	return uiommu_file_mmap(iommufd, PROT_READ, MAP_SHARED, offset, 2 * PAGE, mapping);
+}
+
+/* An event that is lost for want of memory is still told of. */
+static void report(struct uiommu_file *queue)
+{
+	struct iommufd_vevent_header header[2];
+	uint32_t data = 1;
+	long rc = iommufd_viommu_report_event(fake_iommu.viommu, FAKE_TYPE, &data, sizeof(data));
+
+	assert_true(rc == 0 || rc == -ENOMEM);
+	assert_int_equal(uiommu_file_read(queue, mm, (uintptr_t)header, sizeof(header)),
+			 rc ? 8 : 12);
+	assert_int_equal(header[0].flags, rc ? IOMMU_VEVENTQ_FLAG_LOST_EVENTS : 0);
+}
+
+static void viommu_scenario(struct fake_device *dev)
+{
+	struct uiommu_mapping *mapping;
+	struct iommufd_device *idev;
+	struct uiommu_file *queue;
+	long parent, viommu, vdev;
+	uint32_t ioas, dev_id;
+	uint64_t offset;
+
+	assert_int_equal(until_done(new_ioas(&ioas)), 0);
+	idev = (struct iommufd_device *)until_done(bind_driver(dev, &fake_driver));
+	assert_false(UIOMMU_IS_ERR(idev));
+	dev_id = iommufd_device_to_id(idev);
+	parent = until_done(hwpt_alloc(
+		dev_id, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0));
+	assert_true(parent > 0);
+	assert_int_equal(until_done(ioas_map(ioas, 1 << 20, memory, PAGE)), 0);
+	assert_true(until_done(nested_alloc(dev_id, (uint32_t)parent)) > 0);
+	viommu = until_done(viommu_alloc(dev_id, (uint32_t)parent, &offset));
+	assert_true(viommu > 0);
+	assert_true(until_done(nested_alloc(dev_id, (uint32_t)viommu)) > 0);
+	vdev = until_done(vdevice_alloc((uint32_t)viommu, dev_id));
+	assert_true(vdev > 0);
+	assert_true(until_done(veventq_alloc((uint32_t)viommu, &queue)) > 0);
+	report(queue);
+	assert_true(until_done(hw_queue_alloc((uint32_t)viommu)) > 0);
+	assert_int_equal(until_done(mmap_page(offset, &mapping)), 0);
+	uiommu_mapping_put(mapping);
+	host_close(queue);
+	iommufd_device_unbind(idev);
+}
+
+static void iommu_gone(void)
+{
+	assert_int_equal(fake_iommu.hwpts, 0);
+	assert_int_equal(fake_iommu.viommus, 0);
+	assert_int_equal(fake_iommu.vdevices, 0);
+	assert_int_equal(fake_iommu.hw_queues, 0);
+}
+
 /*
  * With as many objects there before, so that each of the scenario's is once the
  * one for which the table of IDs has to grow.
  */
-static void each_with(unsigned int others)
+static void each_with(unsigned int others, void (*run)(struct fake_device *dev))
 {
 	unsigned int n, before;
 
@@ -186,10 +318,11 @@ static void each_with(unsigned int others)
 			ioas_alloc();
 		before = failed;
 		allowed = n;
-		scenario(dev);
+		run(dev);
 		allowed = -1;
 		device_free(dev);
 		teardown(NULL);
+		iommu_gone();
 		if (failed == before)
 			break;
 	}
@@ -200,7 +333,13 @@ static void each_with(unsigned int others)
 static void test_each(void **state)
 {
 	for (unsigned int others = 0; others < 16; others++)
-		each_with(others);
+		each_with(others, scenario);
+}
+
+static void test_viommu(void **state)
+{
+	for (unsigned int others = 0; others < 16; others++)
+		each_with(others, viommu_scenario);
 }
 
 /* Not even a context. */
@@ -227,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_viommu),
 		cmocka_unit_test(test_open),
 	};
 
