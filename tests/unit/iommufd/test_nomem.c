@@ -6,6 +6,11 @@
 #include "fake_driver.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <uiommu/access.h>
+
+#include "uapi/vfio.h"
 
 /* How many allocations still succeed; negative: all. */
 static long allowed = -1;
@@ -104,6 +109,97 @@ static long ranges(uint32_t ioas)
 	return iommu_ioctl(IOMMU_IOAS_IOVA_RANGES, &cmd);
 }
 
+static long allow(uint32_t ioas)
+{
+	const struct iommu_iova_range range[] = {{1ull << 40, 2ull << 40}, {PAGE, 8 * PAGE - 1}};
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = 2,
+		.allowed_iovas = (uintptr_t)range,
+	};
+
+	return iommu_ioctl(IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+}
+
+static long map_file(uint32_t ioas, int fd)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = ioas,
+		.fd = fd,
+		.length = PAGE,
+		.iova = 0x100000,
+	};
+
+	return iommu_ioctl(IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+/* Two areas: one of a process and one of a file. */
+static long copy(uint32_t dst, uint32_t src)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = dst,
+		.src_ioas_id = src,
+		.length = 2 * PAGE,
+		.dst_iova = 0x200000,
+		.src_iova = 0xff000,
+	};
+
+	return iommu_ioctl(IOMMU_IOAS_COPY, &cmd);
+}
+
+static void on_unmap(void *data, uint64_t iova, uint64_t length)
+{
+}
+
+static const struct uiommu_access_ops access_ops = {.needs_pin_pages = true, .unmap = on_unmap};
+
+static void memory_scenario(void)
+{
+	struct iommu_vfio_ioas set = {.size = sizeof(set), .op = IOMMU_VFIO_IOAS_SET};
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .size = PAGE};
+	struct uiommu_access *access;
+	int fd = memfd_create("test", 0);
+	struct uiommu_page pages[2];
+	uint32_t a, b;
+
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	assert_int_equal(until_done(new_ioas(&a)), 0);
+	assert_int_equal(until_done(new_ioas(&b)), 0);
+	assert_int_equal(until_done(allow(a)), 0);
+	assert_int_equal(until_done(map_file(a, fd)), 0);
+	assert_int_equal(until_done(ioas_map(a, 0xff000, memory, PAGE)), 0);
+	assert_int_equal(until_done(copy(b, a)), 0);
+	access = (struct uiommu_access *)until_done(
+		uiommu_access_create(iommufd, &access_ops, NULL, NULL));
+	assert_false(UIOMMU_IS_ERR(access));
+	assert_int_equal(until_done(uiommu_access_attach(access, a)), 0);
+	assert_int_equal(until_done(uiommu_access_pin_pages(access, 0xff000, 2 * PAGE, pages, 0)),
+			 0);
+	uiommu_access_unpin_pages(access, 0xff000, 2 * PAGE);
+	assert_int_equal(until_done(uiommu_access_replace(access, b)), 0);
+	assert_int_equal(ioas_unmap(a, 0, UINT64_MAX), 2 * PAGE);
+
+	/* Cutting, where it is allowed. */
+	assert_int_equal(ioas_unmap(b, 0, UINT64_MAX), 2 * PAGE);
+	assert_int_equal(until_done(ioas_map(b, 0x10000, memory, 2 * PAGE)), 0);
+	set.ioas_id = b;
+	assert_int_equal(iommu_ioctl(IOMMU_VFIO_IOAS, &set), 0);
+	assert_int_equal(uiommu_file_ioctl(iommufd, mm, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU), 0);
+	unmap.iova = 0x10000;
+	assert_int_equal(until_done(iommu_ioctl(VFIO_IOMMU_UNMAP_DMA, &unmap)), 0);
+	assert_int_equal(unmap.size, PAGE);
+	assert_int_equal(counts().areas, 1);
+	uiommu_access_destroy(access);
+	assert_int_equal(destroy(a), 0);
+	assert_int_equal(destroy(b), 0);
+	close(fd);
+}
+
 static long attach(struct iommufd_device *idev, uint32_t pasid, uint32_t pt_id)
 {
 	return iommufd_device_attach(idev, pasid, &pt_id);
@@ -169,6 +265,7 @@ static void scenario(struct fake_device *dev)
 	assert_int_equal(destroy(fault), 0);
 	assert_int_equal(destroy(ioas), 0);
 	assert_int_equal(destroy(ioas2), 0);
+	memory_scenario();
 }
 
 /* ---- what is on a viommu ---- */

@@ -8,7 +8,7 @@
 
 uint64_t model_alignment(const struct model *m)
 {
-	uint64_t alignment = 1;
+	uint64_t alignment = m->small_pages ? PAGE : 1;
 
 	for (size_t i = 0; i < m->nr_domains; i++) {
 		if (m->domain[i].alignment > alignment)
@@ -67,9 +67,42 @@ static bool model_used(const struct model *m, uint64_t pos, uint64_t *last)
 	return false;
 }
 
+/* In [pos, last], the ends of which are not looked at further. */
+static bool model_fits(uint64_t pos, uint64_t last, uint64_t length, uint64_t alignment,
+		       uint64_t offset, uint64_t *iova)
+{
+	unsigned __int128 at = pos;
+
+	at = (at + alignment - 1) / alignment * alignment;
+	at |= offset;
+	if (at >= last || at + length - 1 > last)
+		return false;
+	*iova = (uint64_t)at;
+	return true;
+}
+
+static int model_alloc_within(const struct model *m, uint64_t pos, uint64_t end, uint64_t length,
+			      uint64_t alignment, uint64_t offset, uint64_t *iova)
+{
+	uint64_t last;
+
+	while (pos <= end) {
+		bool used = model_used(m, pos, &last);
+
+		if (last > end)
+			last = end;
+		if (!used && model_fits(pos, last, length, alignment, offset, iova))
+			return 0;
+		if (last == end)
+			break;
+		pos = last + 1;
+	}
+	return -ENOSPC;
+}
+
 static int model_alloc(const struct model *m, uint64_t uaddr, uint64_t length, uint64_t *iova)
 {
-	uint64_t alignment = 1, pos = PAGE, last;
+	uint64_t alignment = 1, offset = uaddr % PAGE, start, last;
 
 	if (length >= UINT64_MAX / 2)
 		return -EOVERFLOW;
@@ -81,56 +114,165 @@ static int model_alloc(const struct model *m, uint64_t uaddr, uint64_t length, u
 		alignment = 2 << 20;
 	if (alignment < model_alignment(m))
 		return -EINVAL;
-	while (pos <= UINT64_MAX - PAGE) {
-		if (!model_used(m, pos, &last)) {
-			unsigned __int128 at = pos;
-
-			at = (at + alignment - 1) / alignment * alignment;
-			at |= uaddr % PAGE;
-			if (at < last && at + length - 1 <= last) {
-				*iova = (uint64_t)at;
-				return 0;
-			}
-		}
-		if (last >= UINT64_MAX - PAGE)
-			break;
-		pos = last + 1;
+	if (!m->nr_allowed)
+		return model_alloc_within(m, PAGE, UINT64_MAX - PAGE, length, alignment, offset,
+					  iova);
+	for (size_t i = 0; i < m->nr_allowed; i++) {
+		start = m->allowed[i].start;
+		while (i + 1 < m->nr_allowed && m->allowed[i + 1].start == m->allowed[i].last + 1)
+			i++;
+		last = m->allowed[i].last;
+		if (start < PAGE)
+			start = PAGE;
+		/* Linux aligns the range itself before it looks at what is in it. */
+		if (model_fits(start, last, length, alignment, offset, &start) &&
+		    !model_alloc_within(m, start, last, length, alignment, offset, iova))
+			return 0;
 	}
 	return -ENOSPC;
+}
+
+/* The place, without anything there yet. */
+static int model_place(const struct model *m, uint64_t uaddr, uint64_t length, bool fixed,
+		       uint64_t *iova)
+{
+	uint64_t alignment = model_alignment(m);
+	uint64_t start = *iova;
+
+	if (!length || length % alignment)
+		return -EINVAL;
+	if (!fixed)
+		return model_alloc(m, uaddr, length, iova);
+	if (start % alignment)
+		return -EINVAL;
+	if (length - 1 > UINT64_MAX - start)
+		return -EOVERFLOW;
+	if (model_overlaps_reserved(m, start, start + length - 1))
+		return -EINVAL;
+	if (model_overlaps_area(m, start, start + length - 1))
+		return -EEXIST;
+	return 0;
+}
+
+static void model_insert(struct model *m, const struct model_area *area)
+{
+	size_t at = 0;
+
+	while (at < m->nr && m->area[at].start < area->start)
+		at++;
+	memmove(&m->area[at + 1], &m->area[at], (m->nr - at) * sizeof(m->area[0]));
+	m->area[at] = *area;
+	m->nr++;
 }
 
 int model_map(struct model *m, uint64_t uaddr, uint64_t length, uint32_t perm, bool fixed,
 	      uint64_t *iova)
 {
-	uint64_t alignment = model_alignment(m);
 	uint64_t start = *iova;
-	size_t at = 0;
+	int rc = model_place(m, uaddr, length, fixed, &start);
+
+	if (rc)
+		return rc;
+	if (uaddr % PAGE % model_alignment(m))
+		return -EINVAL;
+	model_insert(m, &(struct model_area){start, start + length - 1, uaddr, perm, perm & 2});
+	*iova = start;
+	return 0;
+}
+
+int model_copy(struct model *m, uint64_t src, uint64_t length, uint32_t perm, bool fixed,
+	       uint64_t *iova)
+{
+	struct model_area parts[64];
+	uint64_t at, pos = src;
+	size_t nr = 0;
 	int rc;
 
-	if (!length || length % alignment)
+	if (!length)
 		return -EINVAL;
-	if (fixed) {
-		if (start % alignment)
-			return -EINVAL;
-		if (length - 1 > UINT64_MAX - start)
-			return -EOVERFLOW;
-		if (model_overlaps_reserved(m, start, start + length - 1))
-			return -EINVAL;
-		if (model_overlaps_area(m, start, start + length - 1))
-			return -EEXIST;
-	} else {
-		rc = model_alloc(m, uaddr, length, &start);
-		if (rc)
-			return rc;
+	if (src + length - 1 < src)
+		return -EOVERFLOW;
+	while (pos - src < length) {
+		const struct model_area *area = model_find(m, pos);
+
+		if (!area)
+			return -ENOENT;
+		parts[nr] = *area;
+		parts[nr].uaddr += pos - area->start;
+		parts[nr].start = pos;
+		if (parts[nr].last > src + length - 1)
+			parts[nr].last = src + length - 1;
+		pos = parts[nr++].last + 1;
 	}
-	if (uaddr % PAGE % alignment)
+	at = *iova;
+	rc = model_place(m, parts[0].uaddr, length, fixed, &at);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < nr; i++) {
+		if (perm & 2 && !parts[i].writable)
+			return -EPERM;
+		if (parts[i].uaddr % PAGE % model_alignment(m))
+			return -EINVAL;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		parts[i].start += at - src;
+		parts[i].last += at - src;
+		parts[i].perm = perm;
+		model_insert(m, &parts[i]);
+	}
+	*iova = at;
+	return 0;
+}
+
+int model_cut(struct model *m, uint64_t iova)
+{
+	struct model_area *area = (struct model_area *)(uintptr_t)model_find(m, iova);
+	uint64_t alignment = model_alignment(m);
+	struct model_area right;
+
+	if (!area || area->start == iova || area->last == iova)
+		return 0;
+	right = *area;
+	right.start = iova + 1;
+	right.uaddr += right.start - area->start;
+	if (right.start % alignment || right.uaddr % PAGE % alignment)
 		return -EINVAL;
-	while (at < m->nr && m->area[at].start < start)
-		at++;
-	memmove(&m->area[at + 1], &m->area[at], (m->nr - at) * sizeof(m->area[0]));
-	m->area[at] = (struct model_area){start, start + length - 1, uaddr, perm};
-	m->nr++;
-	*iova = start;
+	if (m->nr_domains && !m->small_pages)
+		return -EINVAL;
+	area->last = iova;
+	model_insert(m, &right);
+	return 0;
+}
+
+int model_set_allowed(struct model *m, uint64_t start, uint64_t length, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t first = start + 2 * i * length;
+
+		if (model_overlaps_reserved(m, first, first + length - 1))
+			return -EADDRINUSE;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		m->allowed[i].start = start + 2 * i * length;
+		m->allowed[i].last = m->allowed[i].start + length - 1;
+	}
+	m->nr_allowed = nr;
+	return 0;
+}
+
+int model_disable_large_pages(struct model *m)
+{
+	if (m->small_pages)
+		return 0;
+	if (m->nr_domains && m->nr)
+		return -EINVAL;
+	for (size_t i = 0; i < m->nr; i++) {
+		struct model_area *area = &m->area[i];
+
+		if ((area->start | (area->last + 1) | area->uaddr) % PAGE)
+			return -EADDRINUSE;
+	}
+	m->small_pages = true;
 	return 0;
 }
 
@@ -163,6 +305,10 @@ int model_reserve(struct model *m, uint64_t start, uint64_t last, const void *ow
 {
 	if (model_overlaps_area(m, start, last))
 		return -EADDRINUSE;
+	for (size_t i = 0; i < m->nr_allowed; i++) {
+		if (m->allowed[i].start <= last && start <= m->allowed[i].last)
+			return -EADDRINUSE;
+	}
 	m->reserved[m->nr_reserved].start = start;
 	m->reserved[m->nr_reserved].last = last;
 	m->reserved[m->nr_reserved++].owner = owner;

@@ -17,6 +17,7 @@ struct model_area {
 	uint64_t last;
 	uint64_t uaddr;
 	uint32_t perm;
+	bool writable;
 };
 
 struct model {
@@ -33,11 +34,25 @@ struct model {
 		uint64_t alignment;
 	} domain[8];
 	size_t nr_domains;
+	struct {
+		uint64_t start;
+		uint64_t last;
+	} allowed[8]; /* sorted */
+	size_t nr_allowed;
+	bool small_pages;
 };
 
 uint64_t model_alignment(const struct model *m);
 int model_map(struct model *m, uint64_t uaddr, uint64_t length, uint32_t perm, bool fixed,
 	      uint64_t *iova);
+/* The area that holds iova ends there from now on. */
+int model_cut(struct model *m, uint64_t iova);
+/* As many areas as the source has there; rights as iopt_map_slices() takes them. */
+int model_copy(struct model *m, uint64_t src, uint64_t length, uint32_t perm, bool fixed,
+	       uint64_t *iova);
+/* nr ranges of so many bytes from start on, each as far from the next. */
+int model_set_allowed(struct model *m, uint64_t start, uint64_t length, size_t nr);
+int model_disable_large_pages(struct model *m);
 int model_unmap(struct model *m, uint64_t iova, uint64_t length, uint64_t *unmapped);
 const struct model_area *model_find(const struct model *m, uint64_t iova);
 int model_reserve(struct model *m, uint64_t start, uint64_t last, const void *owner);

@@ -191,6 +191,88 @@ static void step_unmap(struct run *run, const struct profile *p)
 	check_edges(run, start, last);
 }
 
+static void step_copy(struct run *run, const struct profile *p)
+{
+	struct model *m = run->model;
+	uint64_t want = PAGE + rnd(run, p->space) * p->unit, got = want, src, length;
+	bool fixed = rnd(run, 100) < p->fixed;
+	uint32_t perm = 1 + (uint32_t)rnd(run, 3);
+	struct iopt_slices slices;
+	int rc;
+
+	if (!m->nr || m->nr > MODEL_MAX / 2)
+		return;
+	src = m->area[rnd(run, m->nr)].start + rnd(run, 2) * p->unit;
+	length = 1 + rnd(run, p->length * 2ull * p->unit);
+	if (rnd(run, 2))
+		length = (length + p->unit - 1) / p->unit * p->unit;
+	rc = iopt_get_slices(run->iopt, src, length, &slices);
+	if (!rc) {
+		rc = iopt_map_slices(run->iopt, &slices, perm, fixed ? IOPT_FIXED : 0, &got);
+		iopt_put_slices(&slices);
+	}
+	if (rc == -ENOMEM) {
+		check_edges(run, want, want + length - 1);
+		return;
+	}
+	assert_int_equal(rc, model_copy(m, src, length, perm, fixed, &want));
+	if (!rc) {
+		assert_int_equal(got, want);
+		check_edges(run, got, got + length - 1);
+	}
+}
+
+static void step_cut(struct run *run)
+{
+	struct model *m = run->model;
+	const struct model_area *area;
+	uint64_t iova;
+	int rc;
+
+	if (!m->nr || m->nr > MODEL_MAX - 2)
+		return;
+	area = &m->area[rnd(run, m->nr)];
+	iova = area->start + rnd(run, area->last - area->start + 1);
+	if (rnd(run, 2))
+		iova = area->start + (area->last - area->start) / 2;
+	rc = iopt_cut(run->iopt, &iova, 1);
+	if (rc != -ENOMEM)
+		assert_int_equal(rc, model_cut(m, iova));
+	check_edges(run, iova, iova);
+}
+
+static void step_option(struct run *run, const struct profile *p)
+{
+	uint64_t start = PAGE + rnd(run, p->space) * p->unit;
+	size_t nr = rnd(run, 5);
+	struct iopt_range *ranges;
+	int rc;
+
+	switch (rnd(run, 4)) {
+	case 0:
+		rc = iopt_disable_large_pages(run->iopt);
+		assert_int_equal(rc, model_disable_large_pages(run->model));
+		break;
+	case 1:
+		iopt_enable_large_pages(run->iopt);
+		run->model->small_pages = false;
+		break;
+	default:
+		ranges = ui_zalloc(4 * sizeof(*ranges));
+		if (!ranges)
+			return;
+		for (size_t i = 0; i < nr; i++) {
+			ranges[i].start = start + 2 * i * p->unit * 16;
+			ranges[i].last = ranges[i].start + p->unit * 16ull - 1;
+		}
+		rc = iopt_set_allowed(run->iopt, ranges, nr);
+		assert_int_equal(rc, model_set_allowed(run->model, start, p->unit * 16ull, nr));
+		if (rc)
+			ui_free(ranges);
+	}
+	assert_int_equal(iopt_large_pages(run->iopt), !run->model->small_pages);
+}
+
 /* Constraints come and go; who has one is known by a number as its owner. */
 static void step_constraint(struct run *run, const struct profile *p)
 {
@@ -258,6 +340,12 @@ static void run_profile(struct uiommu *ctx, const struct profile *p, uint64_t se
 
 		if (rnd(&run, 200) == 0)
 			step_constraint(&run, p);
+		else if (rnd(&run, 200) == 0)
+			step_option(&run, p);
+		else if (rnd(&run, 20) == 0)
+			step_copy(&run, p);
+		else if (rnd(&run, 20) == 0)
+			step_cut(&run);
 		else if (rnd(&run, 100) < map)
 			step_map(&run, p);
 		else
