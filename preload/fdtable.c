@@ -297,11 +297,25 @@ static void local_drop(int fd, uintptr_t slot)
 	}
 }
 
+/*
+ * poll() is to say that this end can't be written: one packet, that nobody ever takes
+ * out, is more than the least of buffers.
+ */
+static void never_writable(int fd)
+{
+	static const char packet[2048];
+	int least = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	send(fd, packet, sizeof(packet), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int fdtable_install(struct uiommu_file *file, int flags)
 {
 	int type = SOCK_SEQPACKET | ((flags & O_CLOEXEC) ? SOCK_CLOEXEC : 0) |
 		   ((flags & O_NONBLOCK) ? SOCK_NONBLOCK : 0);
 	struct shim_file *sf;
+	short events;
 	int pair[2];
 	int rc;
 
@@ -331,8 +345,12 @@ int fdtable_install(struct uiommu_file *file, int flags)
 	uiommu_file_set_private(file, sf);
 	local_add(sf, pair[0]);
 	unlock();
+	events = uiommu_file_poll(file);
+	/* What a file says first about being written holds for its life. */
+	if (!(events & POLLOUT))
+		never_writable(pair[0]);
 	/* It may have become readable before there was a descriptor to say so. */
-	if (uiommu_file_poll(file) & POLLIN)
+	if (events & POLLIN)
 		fdtable_readable(file, true);
 	return pair[0];
 

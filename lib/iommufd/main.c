@@ -127,14 +127,17 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 /* IOMMU_TEST_CMD is beyond the table. */
 #define TEST_REQUEST _IO(IOMMUFD_TYPE, IOMMUFD_CMD_BASE + 32)
 
+static const struct iommufd_ioctl_op no_op;
+
 /* NULL: there is none of that number. */
 static const struct iommufd_ioctl_op *find_op(const struct uiommu *ctx, unsigned int nr)
 {
 	if (nr < sizeof(ioctl_ops) / sizeof(ioctl_ops[0]))
 		return &ioctl_ops[nr];
-	if (ctx->iommufd->test && nr == _IOC_NR(TEST_REQUEST) - IOMMUFD_CMD_BASE)
-		return &ctx->iommufd->test_op;
-	return NULL;
+	if (!ctx->iommufd->test || nr > _IOC_NR(TEST_REQUEST) - IOMMUFD_CMD_BASE)
+		return NULL;
+	/* Linux's table then has room for all up to there. */
+	return nr == _IOC_NR(TEST_REQUEST) - IOMMUFD_CMD_BASE ? &ctx->iommufd->test_op : &no_op;
 }
 
 int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)

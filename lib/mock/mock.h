@@ -90,9 +90,9 @@ int mock_nested_init(struct iommufd_hwpt *hwpt, struct iommufd_viommu *viommu, u
 int mock_same_page(struct uiommu_mm *mm, uint64_t addr, struct uiommu_mm *other_mm,
 		   uint64_t other_addr);
 
-/* Is the page at @page of @page_mm in [addr, addr + length) of @mm? */
+/* Is the page at @page of @page_mm in [addr, addr + length) of @mm, and where? */
 bool mock_page_within(struct uiommu_mm *mm, uint64_t addr, uint64_t length,
-		      struct uiommu_mm *page_mm, uint64_t page);
+		      struct uiommu_mm *page_mm, uint64_t page, uint64_t *where);
 
 /* ---- what the operations do; all may respond by themselves ---- */
 
