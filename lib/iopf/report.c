@@ -24,9 +24,13 @@ static struct uiommu_attach_handle *route(struct uiommu_device *dev,
 	handle = uiommu_attach_handle_get(dev->group, has_pasid ? fault->pasid : UIOMMU_NO_PASID,
 					  NULL);
 	if (UIOMMU_IS_ERR(handle)) {
+		/* -EBUSY can't be; -EINVAL is a number that no PASID has. */
 		if (!has_pasid)
 			return NULL;
-		/* Also of a number that no PASID has, as in Linux.  A guest that has the PASID table gets the faults of all of them. */
+		/*
+		 * A guest that has the PASID table gets the faults of all of them, also,
+		 * as in Linux, of such a number.
+		 */
 		handle = uiommu_attach_handle_get(dev->group, UIOMMU_NO_PASID, NULL);
 		if (UIOMMU_IS_ERR(handle))
 			return NULL;
