@@ -127,7 +127,9 @@ def main():
         instructions = result.get("instructions")
         line = f"{name:<42} {result['ns']:>9.1f} {result.get('unit', 'ns'):<2}"
         line += f" {'' if instructions is None else format(instructions, '13.1f')}"
-        print(line + f" {result['linux_instructions']:>10}" * ("linux_instructions" in result))
+        if "linux_instructions" in result:
+            line += f" {result['linux_instructions']:>10}"
+        print(line)
     print(f"\n{'ratio':<77} {'time':>6}")
     for name, other in RATIOS:
         if name in results and other in results:
