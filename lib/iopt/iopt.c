@@ -97,7 +97,8 @@ int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm)
 	}
 	entry = iopt_mm_find(iopt, mm);
 	if (!entry) {
-		if (iopt_array_grow(&iopt->mms, sizeof(*iopt->mms), iopt->nr_mms, &iopt->max_mms))
+		if (iopt->nr_mms == iopt->max_mms &&
+		    iopt_array_grow(&iopt->mms, sizeof(*iopt->mms), iopt->nr_mms, &iopt->max_mms))
 			return -ENOMEM;
 		entry = &iopt->mms[iopt->nr_mms++];
 		entry->mm = uiommu_mm_get(mm); /* put by iopt_mm_put_unused() or iopt_destroy() */
@@ -273,7 +274,7 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 static void iopt_remove(struct iopt *iopt, struct iopt_cursor *cur, const struct iopt_area *area,
 			bool *unused)
 {
-	iopt_alloc_freed(iopt, cur);
+	iopt_alloc_freed(iopt, cur, area);
 	iopt_tree_remove(&iopt->tree, cur);
 	*unused |= iopt_mm_unref(iopt, iopt_area_mm(area));
 	ui_count_dec(&iopt->ctx->counts.areas);

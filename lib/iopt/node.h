@@ -122,6 +122,16 @@ static inline unsigned int iopt_order_slot(uint64_t order, unsigned int pos)
 	return (unsigned int)(order >> (4 * pos)) & 15;
 }
 
+/* Of a search: without branches, and what a position past the end says is not used. */
+static inline unsigned int iopt_leaf_step(const struct iopt_leaf *leaf, uint64_t order,
+					  uint64_t iova, unsigned int lo, unsigned int step)
+{
+	unsigned int slot = iopt_order_slot(order, lo + step - 1);
+	bool right = ui_load_relaxed(&leaf->start[slot]) <= iova;
+
+	return lo + (unsigned int)(right & (lo + step <= iopt_order_nr(order))) * step;
+}
+
 /* How many areas of the leaf start at or before iova. */
 static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t order,
 					  uint64_t iova)
@@ -132,15 +142,12 @@ static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t
 	/* A handful of areas in all is usual as well, and often none. */
 	if (!nr)
 		return 0;
-	/* Without branches; what a position past nr says is not used. */
-	IOPT_UNROLL
-	for (unsigned int step = 8; step; step /= 2) {
-		unsigned int slot = iopt_order_slot(order, lo + step - 1);
-		bool right = ui_load_relaxed(&leaf->start[slot]) <= iova;
-
-		lo += (unsigned int)(right & (lo + step <= nr)) * step;
+	if (nr >= 4) {
+		lo = iopt_leaf_step(leaf, order, iova, lo, 8);
+		lo = iopt_leaf_step(leaf, order, iova, lo, 4);
 	}
-	return lo;
+	lo = iopt_leaf_step(leaf, order, iova, lo, 2);
+	return iopt_leaf_step(leaf, order, iova, lo, 1);
 }
 
 /*

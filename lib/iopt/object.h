@@ -179,8 +179,9 @@ int iopt_update_alignment(struct iopt *iopt);
 int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t *iova);
 /* What was found now holds an area. */
 void iopt_alloc_done(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t iova);
-/* The cursor's area is about to go. */
-void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur);
+/* The cursor's area, this one, is about to go. */
+void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur,
+		      const struct iopt_area *area);
 /* Ranges became free that are no areas. */
 void iopt_alloc_forget(struct iopt *iopt);
 

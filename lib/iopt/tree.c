@@ -511,10 +511,18 @@ out:
 	return rc;
 }
 
+/* Does what comes after the cursor's leaf, if anything, begin after last? */
+static bool iopt_vacant_after(const struct iopt_cursor *cur, uint64_t last)
+{
+	struct iopt_cursor next = *cur;
+
+	iopt_next_leaf(&next);
+	return !next.leaf || next.leaf->start[iopt_order_slot(next.leaf->order, 0)] > last;
+}
+
 bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
 		      struct iopt_cursor *cur)
 {
-	struct iopt_cursor next;
 	uint64_t order;
 
 	iopt_find(tree, start, cur);
@@ -523,9 +531,7 @@ bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
 		return false;
 	if (cur->pos < iopt_order_nr(order))
 		return cur->leaf->start[iopt_order_slot(order, cur->pos)] > last;
-	next = *cur;
-	iopt_next_leaf(&next);
-	return !next.leaf || next.leaf->start[iopt_order_slot(next.leaf->order, 0)] > last;
+	return !cur->depth || iopt_vacant_after(cur, last);
 }
 
 int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const struct iopt_area *area)
@@ -536,7 +542,7 @@ int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const stru
 	int rc;
 
 	tree->ascending = cur->pos == iopt_order_nr(cur->leaf->order) ? tree->ascending + 1 : 0;
-	if (tree->ascending) {
+	if (tree->ascending && cur->depth) {
 		rc = iopt_raise_key(tree, cur, area->last, &moved);
 		if (rc)
 			return rc;
