@@ -50,7 +50,11 @@ static void handle_drain(struct uiommu_attach_handle *handle)
 
 static void handle_release(struct uiommu_attach_handle *handle)
 {
-	ui_free(ui_container_of(handle, struct iommufd_attach_handle, handle));
+	struct iommufd_attach_handle *released =
+		ui_container_of(handle, struct iommufd_attach_handle, handle);
+
+	/* For the next one: a replace needs one and lets go of one. */
+	ui_free((void *)ui_xchg(&iommufd_groups_of(handle->ctx)->spare, (uintptr_t)released));
 }
 
 static const struct uiommu_handle_ops iommufd_handle_ops = {
@@ -68,9 +72,15 @@ uint32_t iommufd_handle_device_id(struct uiommu_attach_handle *handle)
 static struct iommufd_attach_handle *handle_alloc(struct iommufd_device *idev,
 						  struct iommufd_attach *attach)
 {
-	struct iommufd_attach_handle *handle = ui_zalloc(sizeof(*handle));
+	struct iommufd_groups *groups = iommufd_groups_of(idev->ictx->file.ctx);
+	struct iommufd_attach_handle *handle = (void *)ui_xchg(&groups->spare, 0);
 	int rc;
 
+	/* Only the memory is used again. */
+	if (handle)
+		*handle = (struct iommufd_attach_handle){0};
+	else
+		handle = ui_zalloc(sizeof(*handle));
 	if (!handle)
 		return UIOMMU_ERR_PTR(-ENOMEM);
 	rc = uiommu_attach_handle_init(idev->ictx->file.ctx, &handle->handle, &iommufd_handle_ops);
@@ -87,7 +97,8 @@ static struct iommufd_attach_handle *handle_alloc(struct iommufd_device *idev,
 
 /*
  * What iommufd has attached there, or NULL.  Needs igroup->lock: only under it
- * do our handles come and go, so the reference of the look-up isn't kept.
+ * do our handles come and go, so the reference of the look-up isn't kept.  The
+ * slot that every device has, and that is asked for most, is noted beside.
  */
 static struct iommufd_attach *attach_find(struct iommufd_group *igroup, uint32_t pasid)
 {
@@ -95,6 +106,8 @@ static struct iommufd_attach *attach_find(struct iommufd_group *igroup, uint32_t
 	struct iommufd_attach *attach;
 
 	ui_mutex_assert_held(&igroup->lock);
+	if (pasid == UIOMMU_NO_PASID)
+		return igroup->rid;
 	handle = uiommu_attach_handle_get(igroup->group, pasid, &iommufd_handle_ops);
 	if (UIOMMU_IS_ERR(handle))
 		return NULL;
@@ -198,7 +211,9 @@ static int attach_first(struct iommufd_device *idev, uint32_t pasid, struct iomm
 						&handle->handle);
 	if (rc)
 		goto out_put_handle;
-	if (pasid != UIOMMU_NO_PASID)
+	if (pasid == UIOMMU_NO_PASID)
+		igroup->rid = attach;
+	else
 		igroup->nr_pasids++;
 	return 0;
 
@@ -508,7 +523,9 @@ static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev, uint32_t 
 	ui_free(entry);
 	if (--attach->nr_devices == 0) {
 		uiommu_detach_group_handle(igroup->group, pasid, NULL);
-		if (pasid != UIOMMU_NO_PASID)
+		if (pasid == UIOMMU_NO_PASID)
+			igroup->rid = NULL;
+		else
 			igroup->nr_pasids--;
 		ui_free(attach);
 	}

@@ -22,6 +22,7 @@ void iommufd_groups_init(struct iommufd_groups *groups)
 void iommufd_groups_destroy(struct iommufd_groups *groups)
 {
 	ui_mutex_destroy(&groups->lock);
+	ui_free((void *)groups->spare);
 }
 
 static struct iommufd_group *group_find_locked(struct iommufd_groups *groups,

@@ -11,6 +11,7 @@
 #include "iommufd/driver.h"
 #include "iommufd/object.h"
 
+struct iommufd_attach;
 struct iommufd_vdevice;
 
 /*
@@ -19,6 +20,7 @@ struct iommufd_vdevice;
  *  ictx, group		immutable
  *  node, devices	groups->lock
  *  lock		what is attached: see iommufd/attach.h
+ *  rid			lock; what is attached to requests without a PASID, or NULL
  *  nr_pasids		lock; PASIDs that something is attached to
  */
 struct iommufd_group {
@@ -27,13 +29,19 @@ struct iommufd_group {
 	struct cds_list_head node;
 	struct cds_list_head devices;
 	struct ui_mutex lock;
+	struct iommufd_attach *rid;
 	unsigned int nr_pasids;
 };
 
-/* The groups of an instance, of all its contexts. */
+/*
+ * The groups of an instance, of all its contexts.
+ *  list	lock
+ *  spare	atomic; memory of an attach handle that was released, or 0
+ */
 struct iommufd_groups {
 	struct ui_mutex lock;
 	struct cds_list_head list;
+	uint64_t spare;
 };
 
 /*

@@ -230,7 +230,7 @@ static struct iommufd_hwpt *alloc_on_parent(struct iommufd_device *idev,
 {
 	if (!nested_flags_known(flags) || !data || !idev->driver->alloc_nested)
 		return UIOMMU_ERR_PTR(-EOPNOTSUPP);
-	if (parent->obj.automatic || !parent->nest_parent || parent->driver != idev->driver)
+	if (!parent->nest_parent || parent->driver != idev->driver)
 		return UIOMMU_ERR_PTR(-EINVAL);
 	return alloc_nested(idev, parent, NULL, flags, data);
 }
