@@ -17,6 +17,7 @@
 #include <uiommu/mm.h>
 
 #include "fdtable.h"
+#include "serve.h"
 #include "shim.h"
 #include "trap.h"
 
@@ -41,7 +42,7 @@ static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *of, int fd)
 	struct shim_file *sf;
 
 	if (of != mm)
-		return UIOMMU_ERR_PTR(-EBADF);
+		return serve_fget(of, fd);
 	sf = fdtable_get(fd);
 	if (!sf)
 		return UIOMMU_ERR_PTR(fd_exists(fd) ? -EINVAL : -EBADF);
@@ -53,13 +54,16 @@ static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *of, int fd)
 static int host_install(void *opaque, struct uiommu_mm *of, struct uiommu_file *file, bool cloexec)
 {
 	if (of != mm)
-		return -EOPNOTSUPP;
+		return serve_install(of, file, cloexec);
 	return fdtable_install(file, O_RDWR | (cloexec ? O_CLOEXEC : 0));
 }
 
 static void host_uninstall(void *opaque, struct uiommu_mm *of, int fd)
 {
-	fdtable_close(fd);
+	if (of != mm)
+		serve_uninstall(of, fd);
+	else
+		fdtable_close(fd);
 }
 
 static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
@@ -67,22 +71,28 @@ static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
 	fdtable_readable(file, readable);
 }
 
-static void *host_eventfd_get(void *opaque, struct uiommu_mm *of, int fd)
+int engine_is_eventfd(int fd)
 {
 	char link[32];
 	char name[64];
 	ssize_t n;
 
-	if (of != mm || !fd_exists(fd))
-		return UIOMMU_ERR_PTR(-EBADF);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = real_readlink(link, name, sizeof(name) - 1);
 	if (n < 0)
-		return UIOMMU_ERR_PTR(-EBADF);
+		return -EBADF;
 	name[n] = '\0';
-	if (strcmp(name, "anon_inode:[eventfd]") != 0)
-		return UIOMMU_ERR_PTR(-EINVAL);
-	return fdtable_hold(fd);
+	return strcmp(name, "anon_inode:[eventfd]") ? -EINVAL : 0;
+}
+
+static void *host_eventfd_get(void *opaque, struct uiommu_mm *of, int fd)
+{
+	int rc;
+
+	if (of != mm)
+		return serve_eventfd(of, fd);
+	rc = fd_exists(fd) ? engine_is_eventfd(fd) : -EBADF;
+	return rc ? UIOMMU_ERR_PTR(rc) : fdtable_hold(fd);
 }
 
 static void host_eventfd_signal(void *opaque, void *eventfd)
@@ -192,6 +202,11 @@ int engine_open(const char *node, int flags)
 	if (rc < 0)
 		uiommu_file_put(file);
 	return rc;
+}
+
+struct uiommu *engine_ctx(void)
+{
+	return __atomic_load_n(&ctx, __ATOMIC_ACQUIRE);
 }
 
 struct uiommu_mm *engine_mm(void)

@@ -14,6 +14,11 @@ int engine_open(const char *node, int flags);
 /* The memory that the client's pointers are in; the engine was started. */
 struct uiommu_mm *engine_mm(void);
 
+/* NULL: none was started here. */
+struct uiommu *engine_ctx(void);
+/* 0; -EBADF: nothing is open there; -EINVAL: something else. */
+int engine_is_eventfd(int fd);
+
 void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);

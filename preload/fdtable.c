@@ -14,6 +14,8 @@
  * says POLLHUP the last one anywhere is gone and it is put: at once if nobody
  * else has one, else by a later call into the shim.
  *
+ * What concerns other processes is in fdshare.c.
+ *
  * Locks: table_lock is taken inside the engine's own (fdtable_readable) and
  * never held across a call of the engine.
  */
@@ -28,12 +30,18 @@
 #include <sys/socket.h>
 #include <uiommu/file.h>
 
+#include "fdtable_object.h"
+#include "serve.h"
 #include "shim.h"
 
 /* The first one costs nothing until it's touched, and is all that most clients need. */
 static uintptr_t first_chunk[FDTABLE_CHUNK];
 uintptr_t *fdtable_chunks[FDTABLE_CHUNKS] = {first_chunk};
 
+/* Outside of table_lock, and never taken under a lock of the engine. */
+static pthread_mutex_t reap_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Somebody is putting files that aren't parked any more. */
+static bool reaping;
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The thread that forks holds table_lock, and other fork handlers of it may come here. */
 static void *forking;
@@ -42,14 +50,14 @@ static struct shim_file *free_files;
 static struct shim_file *parked;
 static struct shim_file *volatile inherited;
 
-static void lock(void)
+void fdtable_lock(void)
 {
 	if (__atomic_load_n(&forking, __ATOMIC_RELAXED) == &shim_inside)
 		return;
 	pthread_mutex_lock(&table_lock);
 }
 
-static void unlock(void)
+void fdtable_unlock(void)
 {
 	if (__atomic_load_n(&forking, __ATOMIC_RELAXED) == &shim_inside)
 		return;
@@ -58,13 +66,8 @@ static void unlock(void)
 
 /* ---- slots ---- */
 
-static struct shim_file *slot_file(uintptr_t slot)
-{
-	return (struct shim_file *)(slot & ~FDTABLE_TAGS);
-}
-
 /* Makes room for @fd.  Under table_lock. */
-static int slot_reserve(int fd)
+int fdtable_slot_reserve(int fd)
 {
 	uintptr_t **chunk = &fdtable_chunks[(unsigned int)fd >> FDTABLE_SHIFT];
 	uintptr_t *fresh;
@@ -80,7 +83,7 @@ static int slot_reserve(int fd)
 	return 0;
 }
 
-/* Under table_lock, after slot_reserve(). */
+/* Under table_lock, after fdtable_slot_reserve(). */
 static void slot_set(int fd, uintptr_t slot)
 {
 	uintptr_t *chunk = fdtable_chunks[(unsigned int)fd >> FDTABLE_SHIFT];
@@ -89,7 +92,7 @@ static void slot_set(int fd, uintptr_t slot)
 }
 
 /* The first number from @fd on, up to @last, with a slot; -1: none. */
-static int slot_next(unsigned int fd, unsigned int last)
+int fdtable_slot_next(unsigned int fd, unsigned int last)
 {
 	if (last >= FDTABLE_MAX)
 		last = FDTABLE_MAX - 1;
@@ -107,7 +110,7 @@ static int slot_next(unsigned int fd, unsigned int last)
 
 /* ---- files ---- */
 
-static struct shim_file *file_alloc(const char *name)
+struct shim_file *fdtable_file_alloc(const char *name)
 {
 	struct shim_file *sf = free_files;
 	char *copy = strdup(name);
@@ -126,6 +129,10 @@ static struct shim_file *file_alloc(const char *name)
 	sf->folder = false;
 	sf->dead = false;
 	sf->signalled = false;
+	sf->known = true;
+	sf->gone = false;
+	sf->sock_ino = 0;
+	sf->chan = NULL;
 	sf->nfds = 0;
 	sf->engine_fd = -1;
 	sf->client_fd = -1;
@@ -138,14 +145,26 @@ static struct shim_file *file_alloc(const char *name)
 	return sf;
 }
 
-/* Under table_lock; no reference is left. */
-static void file_free_locked(struct shim_file *sf)
+/* Under table_lock. */
+static void engine_fd_close(struct shim_file *sf)
 {
-	if (sf->engine_fd >= 0) {
-		slot_set(sf->engine_fd, 0);
-		real_close(sf->engine_fd);
-		sf->engine_fd = -1;
+	if (sf->engine_fd < 0)
+		return;
+	serve_unwatch(sf);
+	slot_set(sf->engine_fd, 0);
+	real_close(sf->engine_fd);
+	sf->engine_fd = -1;
+}
+
+/* Under table_lock; no reference is left. */
+void fdtable_file_free_locked(struct shim_file *sf)
+{
+	if (sf->chan) {
+		fdtable_file_free_locked(sf->chan);
+		sf->chan = NULL;
 	}
+	engine_fd_close(sf);
+	__atomic_store_n(&sf->refs, 0, __ATOMIC_RELAXED);
 	free(sf->name);
 	sf->name = NULL;
 	sf->file = NULL;
@@ -163,7 +182,7 @@ struct shim_file *fdtable_get(int fd)
 		slot = fdtable_slot(fd);
 		if (!slot || (slot & FDTABLE_TAGS))
 			return NULL;
-		sf = slot_file(slot);
+		sf = fdtable_slot_file(slot);
 		refs = __atomic_load_n(&sf->refs, __ATOMIC_RELAXED);
 		/* 0: it is on its way out, and its slot was cleared before: look again. */
 		if (!refs || !__atomic_compare_exchange_n(&sf->refs, &refs, refs + 1, false,
@@ -188,9 +207,9 @@ void fdtable_put(struct shim_file *sf)
 		uiommu_file_set_private(sf->file, NULL);
 		uiommu_file_put(sf->file);
 	}
-	lock();
-	file_free_locked(sf);
-	unlock();
+	fdtable_lock();
+	fdtable_file_free_locked(sf);
+	fdtable_unlock();
 }
 
 /* ---- making and closing descriptors ---- */
@@ -209,14 +228,14 @@ static int engine_base(void)
 }
 
 /* Moves @fd up there; it's closed in any case.  Under table_lock. */
-static int engine_fd_take(int fd, struct shim_file *sf)
+int fdtable_engine_fd_take(int fd, struct shim_file *sf)
 {
 	int high = real_fcntl(fd, F_DUPFD_CLOEXEC, engine_base());
 	int rc;
 
 	if (high < 0)
 		high = real_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	rc = high < 0 ? -errno : slot_reserve(high);
+	rc = high < 0 ? -errno : fdtable_slot_reserve(high);
 	real_close(fd);
 	if (rc) {
 		if (high >= 0)
@@ -231,7 +250,7 @@ static int engine_fd_take(int fd, struct shim_file *sf)
 /* The client wants number @fd for itself, where an engine's end is. Under table_lock. */
 static int engine_fd_move(int fd)
 {
-	struct shim_file *sf = slot_file(fdtable_slot(fd));
+	struct shim_file *sf = fdtable_slot_file(fdtable_slot(fd));
 	int high = real_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 	int rc;
 
@@ -239,20 +258,22 @@ static int engine_fd_move(int fd)
 		high = real_fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (high < 0)
 		return -errno;
-	rc = slot_reserve(high);
+	rc = fdtable_slot_reserve(high);
 	if (rc) {
 		real_close(high);
 		return rc;
 	}
+	serve_unwatch(sf);
 	sf->engine_fd = high;
 	slot_set(high, (uintptr_t)sf | FDTABLE_ENGINE);
 	slot_set(fd, 0);
 	real_close(fd);
+	serve_watch(sf);
 	return 0;
 }
 
 /* @fd, just made, is one more descriptor of @sf.  Under table_lock, slot reserved. */
-static void local_add(struct shim_file *sf, int fd)
+void fdtable_local_add(struct shim_file *sf, int fd)
 {
 	slot_set(fd, (uintptr_t)sf | (sf->folder ? FDTABLE_FOLDER : 0));
 	sf->nfds++;
@@ -262,13 +283,32 @@ static void local_add(struct shim_file *sf, int fd)
 		__atomic_add_fetch(&sf->refs, 1, __ATOMIC_RELAXED);
 }
 
+void fdtable_park(struct shim_file *sf)
+{
+	sf->next = parked;
+	__atomic_store_n(&parked, sf, __ATOMIC_RELAXED);
+}
+
+void fdtable_unpark(struct shim_file *sf)
+{
+	struct shim_file **link;
+
+	for (link = &parked; *link; link = &(*link)->next) {
+		if (*link == sf) {
+			__atomic_store_n(link, sf->next, __ATOMIC_RELAXED);
+			sf->next = NULL;
+			return;
+		}
+	}
+}
+
 /*
  * @fd, whose slot this was, is about to be closed or has just been replaced.  A file
  * without descriptors here is parked for fdtable_reap().  Under table_lock.
  */
-static void local_drop(int fd, uintptr_t slot)
+void fdtable_local_drop(int fd, uintptr_t slot)
 {
-	struct shim_file *sf = slot_file(slot);
+	struct shim_file *sf = fdtable_slot_file(slot);
 	int other;
 
 	if (fdtable_slot(fd) == slot)
@@ -278,18 +318,17 @@ static void local_drop(int fd, uintptr_t slot)
 		sf->client_fd = -1;
 	if (sf->folder) {
 		if (!__atomic_sub_fetch(&sf->refs, 1, __ATOMIC_ACQ_REL))
-			file_free_locked(sf);
+			fdtable_file_free_locked(sf);
 		return;
 	}
 	if (!sf->nfds) {
-		sf->next = parked;
-		__atomic_store_n(&parked, sf, __ATOMIC_RELAXED);
+		fdtable_park(sf);
 		return;
 	}
 	if (sf->client_fd >= 0)
 		return;
-	for (other = slot_next(0, FDTABLE_MAX); other >= 0;
-	     other = slot_next((unsigned int)other + 1, FDTABLE_MAX)) {
+	for (other = fdtable_slot_next(0, FDTABLE_MAX); other >= 0;
+	     other = fdtable_slot_next((unsigned int)other + 1, FDTABLE_MAX)) {
 		if (fdtable_slot(other) == (uintptr_t)sf) {
 			sf->client_fd = other;
 			return;
@@ -297,44 +336,37 @@ static void local_drop(int fd, uintptr_t slot)
 	}
 }
 
-/*
- * poll() is to say that this end can't be written: one packet, that nobody ever takes
- * out, is more than the least of buffers.
- */
-static void never_writable(int fd)
+void fdtable_never_writable(int fd)
 {
-	static const char packet[2048];
+	static const char packet[FDTABLE_PLUG];
 	int least = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
 	send(fd, packet, sizeof(packet), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-int fdtable_install(struct uiommu_file *file, int flags)
+/*
+ * A file with both ends of its socket: ours is in it, the client's is @client_fd, and a
+ * descriptor of nobody yet.  Under table_lock.  ERR_PTR.
+ */
+struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_fd)
 {
 	int type = SOCK_SEQPACKET | ((flags & O_CLOEXEC) ? SOCK_CLOEXEC : 0) |
 		   ((flags & O_NONBLOCK) ? SOCK_NONBLOCK : 0);
-	struct shim_file *sf;
-	short events;
+	struct shim_file *sf = fdtable_file_alloc(uiommu_file_path(file));
 	int pair[2];
 	int rc;
 
-	lock();
-	sf = file_alloc(uiommu_file_path(file));
-	if (!sf) {
-		unlock();
-		return -ENOMEM;
-	}
+	if (!sf)
+		return UIOMMU_ERR_PTR(-ENOMEM);
 	if (socketpair(AF_UNIX, type, 0, pair)) {
 		rc = -errno;
 		goto out_free;
 	}
-	rc = slot_reserve(pair[0]);
-	if (rc) {
-		real_close(pair[1]);
+	rc = fdtable_engine_fd_take(pair[1], sf);
+	if (rc)
 		goto out_close;
-	}
-	rc = engine_fd_take(pair[1], sf);
+	rc = fdshare_mark(pair[0], &sf->sock_ino);
 	if (rc)
 		goto out_close;
 	/* Never blocks: fdtable_readable() only has one byte under way. */
@@ -343,23 +375,56 @@ int fdtable_install(struct uiommu_file *file, int flags)
 	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
 	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
 	uiommu_file_set_private(file, sf);
-	local_add(sf, pair[0]);
-	unlock();
-	events = uiommu_file_poll(file);
-	/* What a file says first about being written holds for its life. */
-	if (!(events & POLLOUT))
-		never_writable(pair[0]);
-	/* It may have become readable before there was a descriptor to say so. */
-	if (events & POLLIN)
-		fdtable_readable(file, true);
-	return pair[0];
+	serve_watch(sf);
+	*client_fd = pair[0];
+	return sf;
 
 out_close:
 	real_close(pair[0]);
 out_free:
-	file_free_locked(sf);
-	unlock();
-	return rc;
+	fdtable_file_free_locked(sf);
+	return UIOMMU_ERR_PTR(rc);
+}
+
+/* It never got a descriptor: the file's reference is the caller's again. */
+void fdtable_unpair(struct shim_file *sf)
+{
+	uiommu_file_set_private(sf->file, NULL);
+	sf->file = NULL;
+	sf->refs = 0;
+	fdtable_file_free_locked(sf);
+}
+
+int fdtable_install(struct uiommu_file *file, int flags)
+{
+	struct shim_file *sf;
+	short events;
+	int fd;
+	int rc;
+
+	fdtable_lock();
+	sf = fdtable_pair(file, flags, &fd);
+	if (UIOMMU_IS_ERR(sf)) {
+		fdtable_unlock();
+		return (int)UIOMMU_PTR_ERR(sf);
+	}
+	rc = fdtable_slot_reserve(fd);
+	if (rc) {
+		real_close(fd);
+		fdtable_unpair(sf);
+		fdtable_unlock();
+		return rc;
+	}
+	fdtable_local_add(sf, fd);
+	fdtable_unlock();
+	events = uiommu_file_poll(file);
+	/* What a file says first about being written holds for its life. */
+	if (!(events & POLLOUT))
+		fdtable_never_writable(fd);
+	/* It may have become readable before there was a descriptor to say so. */
+	if (events & POLLIN)
+		fdtable_readable(file, true);
+	return fd;
 }
 
 int fdtable_close(int fd)
@@ -367,16 +432,16 @@ int fdtable_close(int fd)
 	uintptr_t slot;
 	int rc;
 
-	lock();
+	fdtable_lock();
 	slot = fdtable_slot(fd);
 	if (slot & FDTABLE_ENGINE) {
-		unlock();
+		fdtable_unlock();
 		return -EBADF;
 	}
 	if (slot)
-		local_drop(fd, slot);
+		fdtable_local_drop(fd, slot);
 	rc = (int)shim_errno(real_close(fd));
-	unlock();
+	fdtable_unlock();
 	fdtable_reap();
 	return rc;
 }
@@ -387,8 +452,9 @@ int fdtable_close_range(unsigned int first, unsigned int last, int flags)
 	int rc = 0;
 	int fd;
 
-	lock();
-	for (fd = slot_next(first, last); fd >= 0 && !rc; fd = slot_next(from, last)) {
+	fdtable_lock();
+	for (fd = fdtable_slot_next(first, last); fd >= 0 && !rc;
+	     fd = fdtable_slot_next(from, last)) {
 		uintptr_t slot = fdtable_slot(fd);
 
 		if (slot & FDTABLE_ENGINE) {
@@ -396,14 +462,14 @@ int fdtable_close_range(unsigned int first, unsigned int last, int flags)
 				rc = (int)shim_errno(
 					real_close_range(from, (unsigned int)fd - 1, flags));
 		} else {
-			local_drop(fd, slot);
+			fdtable_local_drop(fd, slot);
 			rc = (int)shim_errno(real_close_range(from, (unsigned int)fd, flags));
 		}
 		from = (unsigned int)fd + 1;
 	}
 	if (!rc && from <= last)
 		rc = (int)shim_errno(real_close_range(from, last, flags));
-	unlock();
+	fdtable_unlock();
 	fdtable_reap();
 	return rc;
 }
@@ -413,7 +479,7 @@ int fdtable_dup(int fd, int cmd, int min)
 	uintptr_t slot;
 	int rc;
 
-	lock();
+	fdtable_lock();
 	slot = fdtable_slot(fd);
 	if (slot & FDTABLE_ENGINE) {
 		rc = -EBADF;
@@ -421,17 +487,17 @@ int fdtable_dup(int fd, int cmd, int min)
 	}
 	rc = (int)shim_errno(real_fcntl(fd, cmd, min));
 	if (rc >= 0 && slot) {
-		int err = slot_reserve(rc);
+		int err = fdtable_slot_reserve(rc);
 
 		if (err) {
 			real_close(rc);
 			rc = err;
 			goto out_unlock;
 		}
-		local_add(slot_file(slot), rc);
+		fdtable_local_add(fdtable_slot_file(slot), rc);
 	}
 out_unlock:
-	unlock();
+	fdtable_unlock();
 	return rc;
 }
 
@@ -440,7 +506,7 @@ int fdtable_dup_to(int fd, int to, int flags)
 	uintptr_t from, old;
 	int rc;
 
-	lock();
+	fdtable_lock();
 	from = fdtable_slot(fd);
 	if (from & FDTABLE_ENGINE) {
 		rc = -EBADF;
@@ -457,7 +523,7 @@ int fdtable_dup_to(int fd, int to, int flags)
 			goto out_unlock;
 	}
 	if (from) {
-		rc = slot_reserve(to);
+		rc = fdtable_slot_reserve(to);
 		if (rc)
 			goto out_unlock;
 	}
@@ -465,12 +531,12 @@ int fdtable_dup_to(int fd, int to, int flags)
 	rc = (int)shim_errno(flags < 0 ? real_dup2(fd, to) : real_dup3(fd, to, flags));
 	if (rc >= 0) {
 		if (old)
-			local_drop(to, old);
+			fdtable_local_drop(to, old);
 		if (from)
-			local_add(slot_file(from), to);
+			fdtable_local_add(fdtable_slot_file(from), to);
 	}
 out_unlock:
-	unlock();
+	fdtable_unlock();
 	fdtable_reap();
 	return rc;
 }
@@ -481,9 +547,16 @@ void fdtable_reap(void)
 	struct shim_file **link;
 	struct shim_file *sf;
 
-	if (!__atomic_load_n(&parked, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&parked, __ATOMIC_ACQUIRE) &&
+	    !__atomic_load_n(&reaping, __ATOMIC_ACQUIRE))
 		return;
-	lock();
+	/* Who has reap_lock may be waiting for our table_lock. */
+	if (__atomic_load_n(&forking, __ATOMIC_RELAXED) == &shim_inside)
+		return;
+	/* What another thread is putting just now must be put when we return: close() says so. */
+	pthread_mutex_lock(&reap_lock);
+	fdtable_lock();
+	__atomic_store_n(&reaping, true, __ATOMIC_RELEASE);
 	for (link = &parked; (sf = *link);) {
 		struct pollfd pfd = {.fd = sf->engine_fd, .events = 0};
 
@@ -492,15 +565,17 @@ void fdtable_reap(void)
 			link = &sf->next;
 			continue;
 		}
-		__atomic_store_n(link, sf->next, __ATOMIC_RELAXED);
+		__atomic_store_n(link, sf->next, __ATOMIC_RELEASE);
 		sf->next = gone;
 		gone = sf;
 	}
-	unlock();
+	fdtable_unlock();
 	while ((sf = gone)) {
 		gone = sf->next;
 		fdtable_put(sf);
 	}
+	__atomic_store_n(&reaping, false, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&reap_lock);
 }
 
 /* ---- folders ---- */
@@ -513,32 +588,32 @@ void fdtable_mark(int fd, const char *path)
 
 	if (real_fstat(fd, &st))
 		return;
-	lock();
+	fdtable_lock();
 	old = fdtable_slot(fd);
 	if (old && (old & FDTABLE_FOLDER))
-		local_drop(fd, old);
+		fdtable_local_drop(fd, old);
 	/* Without memory it's a folder like any other: relative names go to the host's. */
-	sf = old && !(old & FDTABLE_FOLDER) ? NULL : file_alloc(path);
-	if (sf && !slot_reserve(fd)) {
+	sf = old && !(old & FDTABLE_FOLDER) ? NULL : fdtable_file_alloc(path);
+	if (sf && !fdtable_slot_reserve(fd)) {
 		sf->folder = true;
 		sf->rdev = st.st_dev;
 		sf->ino = st.st_ino;
-		local_add(sf, fd);
+		fdtable_local_add(sf, fd);
 	} else if (sf) {
-		file_free_locked(sf);
+		fdtable_file_free_locked(sf);
 	}
-	unlock();
+	fdtable_unlock();
 }
 
 void fdtable_forget(int fd)
 {
 	uintptr_t slot;
 
-	lock();
+	fdtable_lock();
 	slot = fdtable_slot(fd);
 	if (slot && !(slot & FDTABLE_ENGINE))
-		local_drop(fd, slot);
-	unlock();
+		fdtable_local_drop(fd, slot);
+	fdtable_unlock();
 }
 
 bool fdtable_folder(int fd, char *buf, size_t size)
@@ -550,47 +625,53 @@ bool fdtable_folder(int fd, char *buf, size_t size)
 
 	if (!(fdtable_slot(fd) & FDTABLE_FOLDER))
 		return false;
-	lock();
+	fdtable_lock();
 	slot = fdtable_slot(fd);
 	if (!(slot & FDTABLE_FOLDER))
 		goto out_unlock;
-	sf = slot_file(slot);
+	sf = fdtable_slot_file(slot);
 	/* It may have been closed by a bare system call, and the number be another's. */
 	if (real_fstat(fd, &st) || st.st_dev != sf->rdev || st.st_ino != sf->ino) {
-		local_drop(fd, slot);
+		fdtable_local_drop(fd, slot);
 		goto out_unlock;
 	}
 	found = strlen(sf->name) < size;
 	if (found)
 		memcpy(buf, sf->name, strlen(sf->name) + 1);
 out_unlock:
-	unlock();
+	fdtable_unlock();
 	return found;
 }
 
 /* ---- eventfds ---- */
 
+struct shim_file *fdtable_hold_locked(int fd, const char *name)
+{
+	struct shim_file *sf = fdtable_file_alloc(name);
+	int rc;
+
+	if (!sf) {
+		real_close(fd);
+		return UIOMMU_ERR_PTR(-ENOMEM);
+	}
+	rc = fdtable_engine_fd_take(fd, sf);
+	if (rc) {
+		fdtable_file_free_locked(sf);
+		return UIOMMU_ERR_PTR(rc);
+	}
+	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by who holds it */
+	return sf;
+}
+
 struct shim_file *fdtable_hold(int fd)
 {
 	struct shim_file *sf;
 	int copy;
-	int rc;
 
-	lock();
-	sf = file_alloc("eventfd");
-	if (!sf) {
-		unlock();
-		return UIOMMU_ERR_PTR(-ENOMEM);
-	}
+	fdtable_lock();
 	copy = (fdtable_slot(fd) & FDTABLE_ENGINE) ? -1 : real_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	rc = copy < 0 ? -EBADF : engine_fd_take(copy, sf);
-	if (rc) {
-		file_free_locked(sf);
-		unlock();
-		return UIOMMU_ERR_PTR(rc);
-	}
-	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by the engine's eventfd_put */
-	unlock();
+	sf = copy < 0 ? UIOMMU_ERR_PTR(-EBADF) : fdtable_hold_locked(copy, "eventfd");
+	fdtable_unlock();
 	return sf;
 }
 
@@ -599,12 +680,12 @@ void fdtable_held_signal(struct shim_file *sf)
 	uint64_t one = 1;
 	struct pollfd pfd = {.events = POLLOUT};
 
-	lock();
+	fdtable_lock();
 	pfd.fd = sf->engine_fd;
 	/* A full counter would block; the client then knows anyhow. */
 	if (pfd.fd >= 0 && poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLOUT))
 		shim_syscall(SYS_write, pfd.fd, (long)&one, sizeof(one), 0, 0, 0);
-	unlock();
+	fdtable_unlock();
 }
 
 /* ---- poll ---- */
@@ -618,7 +699,7 @@ void fdtable_readable(struct uiommu_file *file, bool readable)
 	if (!sf)
 		return;
 	shim_enter(&entry);
-	lock();
+	fdtable_lock();
 	/* Its memory stays, but it may be somebody else's by now. */
 	if (sf->file == file && sf->engine_fd >= 0 && sf->signalled != readable) {
 		if (readable) {
@@ -629,7 +710,7 @@ void fdtable_readable(struct uiommu_file *file, bool readable)
 			sf->signalled = false;
 		}
 	}
-	unlock();
+	fdtable_unlock();
 	shim_leave(&entry);
 }
 
@@ -654,12 +735,20 @@ void fdtable_fork_child(void)
 
 	/* The thread that held it, if any, isn't here. */
 	pthread_mutex_init(&table_lock, NULL);
+	pthread_mutex_init(&reap_lock, NULL);
+	reaping = false;
 	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
-	for (fd = slot_next(0, FDTABLE_MAX); fd >= 0;
-	     fd = slot_next((unsigned int)fd + 1, FDTABLE_MAX)) {
+	for (fd = fdtable_slot_next(0, FDTABLE_MAX); fd >= 0;
+	     fd = fdtable_slot_next((unsigned int)fd + 1, FDTABLE_MAX)) {
 		uintptr_t slot = fdtable_slot(fd);
 
-		sf = slot_file(slot);
+		sf = fdtable_slot_file(slot);
+		/* The channel is the parent's; this process opens one of its own. */
+		if (!(slot & FDTABLE_TAGS) && sf->chan) {
+			fdtable_file_free_locked(sf->chan);
+			sf->chan = NULL;
+		}
+		slot = fdtable_slot(fd);
 		if (slot & FDTABLE_ENGINE) {
 			slot_set(fd, 0);
 			real_close(fd);
@@ -678,28 +767,23 @@ void fdtable_shutdown(void)
 	struct shim_file *sf;
 	int fd;
 
-	lock();
-	for (fd = slot_next(0, FDTABLE_MAX); fd >= 0;
-	     fd = slot_next((unsigned int)fd + 1, FDTABLE_MAX)) {
+	fdtable_lock();
+	for (fd = fdtable_slot_next(0, FDTABLE_MAX); fd >= 0;
+	     fd = fdtable_slot_next((unsigned int)fd + 1, FDTABLE_MAX)) {
 		uintptr_t slot = fdtable_slot(fd);
 
 		if (!(slot & FDTABLE_ENGINE))
-			local_drop(fd, slot);
+			fdtable_local_drop(fd, slot);
 	}
 	/* Somebody else may have the last descriptor, but the engine goes now. */
-	for (sf = parked; sf; sf = sf->next) {
-		if (sf->engine_fd >= 0) {
-			slot_set(sf->engine_fd, 0);
-			real_close(sf->engine_fd);
-			sf->engine_fd = -1;
-		}
-	}
-	unlock();
+	for (sf = parked; sf; sf = sf->next)
+		engine_fd_close(sf);
+	fdtable_unlock();
 	fdtable_reap();
-	lock();
+	fdtable_lock();
 	while ((sf = free_files)) {
 		free_files = sf->next;
 		free(sf);
 	}
-	unlock();
+	fdtable_unlock();
 }

@@ -33,22 +33,28 @@ struct uiommu_file;
  *  refs				atomic; 0: on the free list
  *  name				immutable while refs > 0
  *  file, rdev, ino, accmode		immutable while refs > 0
- *  dead				set once, by a forked child that inherited it
- *  nfds, engine_fd, client_fd, signalled, next	table lock
+ *  dead				set once, before it's used by a process without its engine
+ *  known, gone				set once; see channel.c
+ *  sock_ino				immutable while refs > 0
+ *  nfds, engine_fd, client_fd, signalled, chan, next	table lock
  */
 struct shim_file {
 	uint32_t refs;
 	bool folder;
-	bool dead;
+	bool dead;	/* the engine is in another process */
+	bool known;	/* name, rdev and accmode are the file's */
+	bool gone;	/* and that process has ended */
 	bool signalled; /* a byte is in the client's receive queue: POLLIN */
 	int nfds;	/* descriptors of this process */
 	int engine_fd;	/* our end, or -1 */
 	int client_fd;	/* one of the nfds, or -1 */
 	int accmode;
-	dev_t rdev; /* of a node; of a folder, the device that it's on */
-	ino_t ino;  /* of a folder */
-	char *name; /* "/dev/iommu", "anon_inode:[...]"; a folder's path */
+	dev_t rdev;	/* of a node; of a folder, the device that it's on */
+	ino_t ino;	/* of a folder */
+	char *name;	/* "/dev/iommu", "anon_inode:[...]"; a folder's path */
+	ino_t sock_ino; /* of the client's end, by which other processes' copies are known */
 	struct uiommu_file *file;
+	struct shim_file *chan; /* of a dead one: our end of the reply channel, or NULL */
 	struct shim_file *next;
 };
 

@@ -13,10 +13,20 @@
 #include <errno.h>
 
 #include "real.h"
+#include "serve.h"
 
 #ifndef __x86_64__
 #error "vfork() is written for x86-64"
 #endif
+
+/* Called before there is a child: it may start a program with our descriptors. */
+void shim_sharing(void) __attribute__((used, visibility("hidden")));
+
+void shim_sharing(void)
+{
+	if (!shim_bypass())
+		serve_share();
+}
 
 /* Called by the parent with -errno. */
 int vfork_failed(long rc) __attribute__((used, visibility("hidden")));
@@ -34,6 +44,11 @@ __asm__(".text\n"
 	"vfork:\n"
 	"__vfork:\n"
 	"	.cfi_startproc\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	call shim_sharing\n"
+	"	addq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
 	"	movq shim_vforked@gottpoff(%rip), %rsi\n"
 	"	movl %fs:(%rsi), %r8d\n" /* a vfork child may vfork */
 	"	popq %rdx\n"

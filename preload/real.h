@@ -17,10 +17,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -135,6 +137,23 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, fclose, (FILE * f), (f))                                                            \
 	X(char *, realpath, (const char *path, char *buf), (path, buf))                            \
 	X(pid_t, fork, (void), ())                                                                 \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))       \
+	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned int n, int flags),                \
+	  (fd, msgs, n, flags))                                                                    \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))             \
+	X(int, recvmmsg,                                                                           \
+	  (int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout),     \
+	  (fd, msgs, n, flags, timeout))                                                           \
+	X(int, posix_spawn,                                                                        \
+	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,               \
+	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                 \
+	  (pid, path, actions, attr, argv, envp))                                                  \
+	X(int, posix_spawnp,                                                                       \
+	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,               \
+	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                 \
+	  (pid, path, actions, attr, argv, envp))                                                  \
+	X(int, system, (const char *command), (command))                                           \
+	X(FILE *, popen, (const char *command, const char *mode), (command, mode))                 \
 	X(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size))     \
 	X(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t off, size_t size),             \
 	  (fd, buf, n, off, size))                                                                 \

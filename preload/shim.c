@@ -12,14 +12,18 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "engine.h"
+#include "fdshare.h"
 #include "fdtable.h"
 #include "path.h"
+#include "serve.h"
 #include "signals.h"
 #include "trap.h"
 
@@ -41,6 +45,8 @@ static void child_reset(void)
 	if (alive)
 		*alive = 1;
 	engine_fork_child();
+	serve_fork_child();
+	channel_fork_child();
 	fdtable_fork_child();
 	trap_atfork_child();
 }
@@ -91,6 +97,8 @@ static void fork_prepare(void)
 {
 	struct shim_entry entry;
 
+	/* fork() has done so; libc's own callers haven't. */
+	serve_share();
 	shim_enter(&entry);
 	engine_fork_prepare();
 	fdtable_fork_prepare();
@@ -144,6 +152,9 @@ static __attribute__((constructor)) void shim_start(void)
 	log_init(file);
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	path_start(run_dir);
+	shim_inside++;
+	fdshare_adopt_all();
+	shim_inside--;
 out:
 	errno = saved;
 }
@@ -164,10 +175,14 @@ static bool alone(void)
 static __attribute__((destructor)) void shim_stop(void)
 {
 	struct shim_entry entry;
+	int tries;
 
 	if (!run_dir[0] || shim_vforked)
 		return;
 	shim_enter(&entry);
+	/* A thread that was joined may be seen for a moment longer. */
+	for (tries = serve_stop() ? 1000 : 0; tries && !alone(); tries--)
+		sched_yield();
 	if (alone())
 		engine_stop();
 	shim_leave(&entry);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "fdtable.h"
 #include "path.h"
 #include "shim.h"
@@ -56,6 +57,7 @@ static bool link_of_fd(int fd, char *buf, size_t size, size_t *len)
 	shim_enter(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
+		channel_describe(sf);
 		*len = strlen(sf->name);
 		if (*len > size)
 			*len = size;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "fdtable.h"
 #include "shim.h"
 #include "wrap.h"
@@ -118,6 +119,7 @@ static int fcntl_ours(int fd, int cmd, void *arg)
 		rc = (int)shim_errno(real_fcntl(fd, F_GETFL));
 		sf = fdtable_get(fd);
 		if (sf) {
+			channel_describe(sf);
 			if (rc >= 0)
 				rc = (rc & ~O_ACCMODE) | sf->accmode;
 			fdtable_put(sf);

@@ -9,31 +9,14 @@
 #include <unistd.h>
 #include <uiommu/file.h>
 
+#include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
 #include "shim.h"
 #include "wrap.h"
 
-enum io_op {
-	IO_IOCTL,
-	IO_READ,
-	IO_WRITE,
-	IO_PREAD,
-	IO_PWRITE,
-};
-
-struct io {
-	enum io_op op;
-	unsigned long request;
-	uint64_t arg; /* of an ioctl, or the buffer */
-	size_t count;
-	uint64_t offset;
-};
-
-static long io_call(struct uiommu_file *file, const struct io *io)
+long io_call(struct uiommu_file *file, struct uiommu_mm *mm, const struct shim_io *io)
 {
-	struct uiommu_mm *mm = engine_mm();
-
 	switch (io->op) {
 	case IO_IOCTL:
 		return uiommu_file_ioctl(file, mm, io->request, io->arg);
@@ -50,7 +33,7 @@ static long io_call(struct uiommu_file *file, const struct io *io)
 }
 
 /* The kernel's checks, made before a driver is asked. */
-static long io_check(const struct shim_file *sf, const struct io *io)
+static long io_check(const struct shim_file *sf, const struct shim_io *io)
 {
 	bool reads = io->op == IO_READ || io->op == IO_PREAD;
 	bool writes = io->op == IO_WRITE || io->op == IO_PWRITE;
@@ -64,18 +47,7 @@ static long io_check(const struct shim_file *sf, const struct io *io)
 	return 0;
 }
 
-/* The engine behind it is another process's.  Says so once. */
-static long io_dead(const struct shim_file *sf)
-{
-	static pid_t told;
-	pid_t pid = getpid();
-
-	if (__atomic_exchange_n(&told, pid, __ATOMIC_RELAXED) != pid)
-		log_line("%s was opened before a fork: it can't be used in the child", sf->name);
-	return -ENODEV;
-}
-
-static long io_run(int fd, const struct io *io)
+static long io_run(int fd, const struct shim_io *io)
 {
 	struct shim_entry entry;
 	struct shim_file *sf;
@@ -84,9 +56,11 @@ static long io_run(int fd, const struct io *io)
 	shim_enter(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
-		rc = io_check(sf, io);
+		rc = channel_describe(sf);
 		if (!rc)
-			rc = sf->dead ? io_dead(sf) : io_call(sf->file, io);
+			rc = io_check(sf, io);
+		if (!rc)
+			rc = sf->dead ? channel_call(sf, io) : io_call(sf->file, engine_mm(), io);
 		fdtable_put(sf);
 		fdtable_reap();
 	}
@@ -111,36 +85,37 @@ SHIM_WRAP(int, ioctl, (int fd, unsigned long request, ...))
 		/* Of the descriptor, not of the device. */
 		return real_ioctl(fd, request, arg);
 	}
-	return (int)io_run(fd, &(struct io){IO_IOCTL, .request = (uint32_t)request, .arg = arg});
+	return (int)io_run(fd,
+			   &(struct shim_io){IO_IOCTL, .request = (uint32_t)request, .arg = arg});
 }
 
 SHIM_WRAP(ssize_t, read, (int fd, void *buf, size_t n))
 {
 	if (fdtable_foreign(fd))
 		return real_read(fd, buf, n);
-	return io_run(fd, &(struct io){IO_READ, .arg = (uintptr_t)buf, .count = n});
+	return io_run(fd, &(struct shim_io){IO_READ, .arg = (uintptr_t)buf, .count = n});
 }
 
 SHIM_WRAP(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size))
 {
 	if (n > size || fdtable_foreign(fd))
 		return real___read_chk(fd, buf, n, size);
-	return io_run(fd, &(struct io){IO_READ, .arg = (uintptr_t)buf, .count = n});
+	return io_run(fd, &(struct shim_io){IO_READ, .arg = (uintptr_t)buf, .count = n});
 }
 
 SHIM_WRAP(ssize_t, write, (int fd, const void *buf, size_t n))
 {
 	if (fdtable_foreign(fd))
 		return real_write(fd, buf, n);
-	return io_run(fd, &(struct io){IO_WRITE, .arg = (uintptr_t)buf, .count = n});
+	return io_run(fd, &(struct shim_io){IO_WRITE, .arg = (uintptr_t)buf, .count = n});
 }
 
 SHIM_WRAP(ssize_t, pread, (int fd, void *buf, size_t n, off_t off))
 {
 	if (fdtable_foreign(fd))
 		return real_pread(fd, buf, n, off);
-	return io_run(fd, &(struct io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
-				       .offset = (uint64_t)off});
+	return io_run(fd, &(struct shim_io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
+					    .offset = (uint64_t)off});
 }
 SHIM_ALIAS(pread64, pread);
 
@@ -148,8 +123,8 @@ SHIM_WRAP(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t off, size_t 
 {
 	if (n > size || fdtable_foreign(fd))
 		return real___pread_chk(fd, buf, n, off, size);
-	return io_run(fd, &(struct io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
-				       .offset = (uint64_t)off});
+	return io_run(fd, &(struct shim_io){IO_PREAD, .arg = (uintptr_t)buf, .count = n,
+					    .offset = (uint64_t)off});
 }
 SHIM_ALIAS(__pread64_chk, __pread_chk);
 
@@ -157,8 +132,8 @@ SHIM_WRAP(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t off))
 {
 	if (fdtable_foreign(fd))
 		return real_pwrite(fd, buf, n, off);
-	return io_run(fd, &(struct io){IO_PWRITE, .arg = (uintptr_t)buf, .count = n,
-				       .offset = (uint64_t)off});
+	return io_run(fd, &(struct shim_io){IO_PWRITE, .arg = (uintptr_t)buf, .count = n,
+					    .offset = (uint64_t)off});
 }
 SHIM_ALIAS(pwrite64, pwrite);
 
@@ -171,8 +146,8 @@ static ssize_t io_vector(int fd, enum io_op op, const struct iovec *iov, int n, 
 	if (n < 0 || n > IOV_MAX)
 		return shim_result(-EINVAL);
 	for (i = 0; i < n; i++) {
-		struct io io = {op, .arg = (uintptr_t)iov[i].iov_base, .count = iov[i].iov_len,
-				.offset = (uint64_t)(off + total)};
+		struct shim_io io = {op, .arg = (uintptr_t)iov[i].iov_base, .count = iov[i].iov_len,
+				     .offset = (uint64_t)(off + total)};
 		ssize_t rc = io_run(fd, &io);
 
 		if (rc < 0)

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "fdtable.h"
 #include "path.h"
 #include "shim.h"
@@ -49,6 +50,7 @@ static int stat_fd(int fd, struct stat *st)
 	shim_enter(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
+		channel_describe(sf);
 		rc = 0;
 		if (!sf->rdev)
 			stat_anonymous(st);
@@ -270,6 +272,7 @@ SHIM_WRAP(int, fstatfs, (int fd, struct statfs *st))
 	shim_enter(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
+		channel_describe(sf);
 		ours = true;
 		snprintf(name, sizeof(name), "%s", sf->name);
 		fdtable_put(sf);

@@ -2,7 +2,8 @@
 /*
  * syscall(): for the numbers that make, use or close descriptors, as programs call them that
  * are older than libc's own names for them.  Everything else is a jump to the real
- * one, without a frame of ours on the stack: syscall(SYS_clone) may return twice on it.
+ * one, without a frame of ours on the stack (before a new process somebody is
+ * made to listen to it): syscall(SYS_clone) may return twice on it.
  */
 #include <errno.h>
 
@@ -64,10 +65,47 @@ __asm__(".text\n"
 	"	je wrap_syscall\n"
 	"	cmpl $436, %edi\n" /* SYS_close_range */
 	"	je wrap_syscall\n"
-	"	movq real_syscall@GOTPCREL(%rip), %rax\n"
+	"	cmpl $56, %edi\n" /* SYS_clone */
+	"	je 1f\n"
+	"	cmpl $57, %edi\n" /* SYS_fork */
+	"	je 1f\n"
+	"	cmpl $435, %edi\n" /* SYS_clone3 */
+	"	je 1f\n"
+	"2:	movq real_syscall@GOTPCREL(%rip), %rax\n"
 	"	jmp *(%rax)\n"
+	"1:	pushq %rdi\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rsi\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rdx\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rcx\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %r8\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %r9\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	call shim_sharing\n"
+	"	addq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %r9\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %r8\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rcx\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rdx\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rsi\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rdi\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	jmp 2b\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n");
 _Static_assert(SYS_close == 3 && SYS_ioctl == 16 && SYS_dup == 32 && SYS_dup2 == 33 &&
-		       SYS_fcntl == 72 && SYS_dup3 == 292 && SYS_close_range == 436,
+		       SYS_fcntl == 72 && SYS_dup3 == 292 && SYS_close_range == 436 &&
+		       SYS_clone == 56 && SYS_fork == 57 && SYS_clone3 == 435,
 	       "as in the assembly");

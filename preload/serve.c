@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The engine's process, for those that hold its descriptors elsewhere: see channel.h.
+ *
+ * One thread, started when a descriptor is about to be shared (a fork, SCM_RIGHTS, a
+ * program being started) and not before.  It never runs a handler of the client: all
+ * asynchronous signals are blocked, and it is inside the shim for all its life, so every
+ * name passes through.  It waits for greetings and hang-ups at the engine's ends of
+ * all files, and for calls on the channels that it was greeted with.
+ *
+ * A caller is the process that made the channel (SO_PEERCRED).  As long as that end is
+ * open the number is that process's: it's close-on-exec, and closed in forked children.
+ *
+ *  thread, running	start_lock
+ *  epoll, wake		set before running, immutable until serve_stop() or fork
+ *  channels, current	the thread's own
+ */
+#include "serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <uiommu/file.h>
+#include <uiommu/mm.h>
+
+#include "channel.h"
+#include "engine.h"
+#include "fdshare.h"
+#include "fdtable_object.h"
+#include "shim.h"
+
+/*
+ * Refs: the list.
+ *  held	our end
+ *  target, ino	no reference, so that the last close anywhere is the last: the file is
+ *		still the same if its socket is
+ *  mm		the caller's memory, put by channel_drop()
+ */
+struct channel {
+	struct shim_file *held;
+	struct shim_file *target;
+	ino_t ino;
+	struct uiommu_mm *mm;
+	pid_t pid;
+	struct channel *next;
+};
+
+/* Low bit of an epoll item's word: a struct channel; without it a file, or NULL: wake. */
+#define ITEM_CHANNEL ((uintptr_t)1)
+
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t thread;
+static bool running;
+static struct shim_file *epoll, *wake;
+static struct channel *channels;
+static struct channel *current;
+static bool failed;
+
+/* ---- what is watched ---- */
+
+static void item(int op, const struct shim_file *sf, uintptr_t word, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = word};
+
+	epoll_ctl(epoll->engine_fd, op, sf->engine_fd, &event);
+}
+
+/* Files are told of once per change; a hang-up that nobody acts on must not spin. */
+void serve_watch(struct shim_file *sf)
+{
+	if (epoll && sf->file && sf->engine_fd >= 0)
+		item(EPOLL_CTL_ADD, sf, (uintptr_t)sf, EPOLLIN | EPOLLET);
+}
+
+void serve_unwatch(struct shim_file *sf)
+{
+	if (epoll && sf != epoll && sf->file)
+		item(EPOLL_CTL_DEL, sf, 0, 0);
+}
+
+/* ---- channels ---- */
+
+static void channel_drop(struct channel *chan)
+{
+	struct channel **link;
+
+	for (link = &channels; *link && *link != chan;)
+		link = &(*link)->next;
+	if (*link)
+		*link = chan->next;
+	if (chan->mm)
+		uiommu_mm_put(chan->mm);
+	fdtable_lock();
+	item(EPOLL_CTL_DEL, chan->held, 0, 0);
+	fdtable_unlock();
+	fdtable_put(chan->held);
+	free(chan);
+}
+
+static pid_t peer_pid(const struct channel *chan)
+{
+	struct ucred cred = {.pid = 0};
+	socklen_t len = sizeof(cred);
+
+	fdtable_lock();
+	if (getsockopt(chan->held->engine_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		cred.pid = 0;
+	fdtable_unlock();
+	return cred.pid;
+}
+
+/* The memory of @chan's process: one object for all its channels. */
+static struct uiommu_mm *peer_mm(const struct channel *chan)
+{
+	struct channel *other;
+
+	for (other = channels; other; other = other->next) {
+		if (other != chan && other->pid == chan->pid && !fdshare_hung_up(other->held))
+			return uiommu_mm_get(other->mm);
+	}
+	return uiommu_mm_of(engine_ctx(), chan->pid);
+}
+
+/* A greeting: @held is the channel, moves in. */
+static void channel_open(struct shim_file *target, struct shim_file *held)
+{
+	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_DESCRIBE};
+	struct channel *chan = calloc(1, sizeof(*chan));
+	struct uiommu_mm *mm;
+
+	if (!chan) {
+		fdtable_put(held);
+		return;
+	}
+	chan->held = held;
+	chan->target = target;
+	chan->ino = target->sock_ino;
+	chan->pid = peer_pid(chan);
+	mm = chan->pid > 0 ? peer_mm(chan) : UIOMMU_ERR_PTR(-EPERM);
+	if (UIOMMU_IS_ERR(mm)) {
+		msg.rc = UIOMMU_PTR_ERR(mm);
+		fdshare_send(held, &msg);
+		channel_drop(chan);
+		return;
+	}
+	chan->mm = mm;
+	chan->next = channels;
+	channels = chan;
+	strncpy(msg.name, target->name, CHANNEL_NAME - 1);
+	msg.rdev = target->rdev;
+	msg.accmode = target->accmode;
+	fdtable_lock();
+	item(EPOLL_CTL_ADD, held, (uintptr_t)chan | ITEM_CHANNEL, EPOLLIN);
+	fdtable_unlock();
+	fdshare_send(held, &msg);
+}
+
+/* Takes a reference, if it's still there. */
+static bool channel_target(struct channel *chan)
+{
+	struct shim_file *sf = chan->target;
+
+	if (!fdtable_get_unless_zero(sf))
+		return false;
+	if (sf->file && sf->sock_ino == chan->ino)
+		return true;
+	fdtable_put(sf);
+	return false;
+}
+
+static void serve_call(struct channel *chan, const struct channel_msg *call)
+{
+	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_REPLY};
+
+	if (!channel_target(chan)) {
+		channel_drop(chan);
+		return;
+	}
+	current = chan;
+	failed = false;
+	msg.rc = io_call(chan->target->file, chan->mm, &call->io);
+	current = NULL;
+	if (fdshare_drain(chan->target))
+		msg.flags = CHANNEL_DRAIN;
+	fdtable_put(chan->target);
+	if (failed || fdshare_send(chan->held, &msg))
+		channel_drop(chan);
+}
+
+static void channel_event(struct channel *chan)
+{
+	struct channel_msg msg;
+	int fd;
+	int rc = fdshare_recv(chan->held, &msg, &fd);
+
+	if (fd >= 0)
+		real_close(fd);
+	if (rc == -EAGAIN || rc == -EINTR)
+		return;
+	/* A caller that is gone can't be served: its memory isn't there any more. */
+	if (rc || msg.type != CHANNEL_CALL || fdshare_hung_up(chan->held))
+		channel_drop(chan);
+	else
+		serve_call(chan, &msg);
+}
+
+/* ---- the host's operations, for the process that is being served ---- */
+
+static bool is_current(const struct uiommu_mm *of)
+{
+	return current && pthread_equal(pthread_self(), thread) && current->mm == of;
+}
+
+static struct shim_file *fetch(int fd)
+{
+	struct shim_file *held = fdshare_fetch(current->pid, fd, current->held);
+
+	if (UIOMMU_IS_ERR(held) && UIOMMU_PTR_ERR(held) != -EBADF)
+		log_line("can't get descriptor %d of process %d: %s", fd, (int)current->pid,
+			 strerror((int)-UIOMMU_PTR_ERR(held)));
+	return held;
+}
+
+struct uiommu_file *serve_fget(struct uiommu_mm *of, int fd)
+{
+	struct uiommu_file *file;
+	struct shim_file *held, *sf;
+
+	if (!is_current(of))
+		return UIOMMU_ERR_PTR(-EBADF);
+	held = fetch(fd);
+	if (UIOMMU_IS_ERR(held))
+		return UIOMMU_ERR_PTR(-EBADF);
+	sf = fdshare_find(held->engine_fd);
+	file = sf ? uiommu_file_get(sf->file) : UIOMMU_ERR_PTR(-EINVAL);
+	if (sf)
+		fdtable_put(sf);
+	fdtable_put(held);
+	return file;
+}
+
+void *serve_eventfd(struct uiommu_mm *of, int fd)
+{
+	struct shim_file *held;
+	int rc;
+
+	if (!is_current(of))
+		return UIOMMU_ERR_PTR(-EBADF);
+	held = fetch(fd);
+	if (UIOMMU_IS_ERR(held))
+		return UIOMMU_ERR_PTR(-EBADF);
+	rc = engine_is_eventfd(held->engine_fd);
+	if (!rc)
+		return held;
+	fdtable_put(held);
+	return UIOMMU_ERR_PTR(rc);
+}
+
+int serve_install(struct uiommu_mm *of, struct uiommu_file *file, bool cloexec)
+{
+	struct channel_msg msg;
+	struct shim_file *sf;
+	int rc, fd;
+
+	if (!is_current(of))
+		return -EOPNOTSUPP;
+	sf = fdshare_install(file, current->held, cloexec);
+	if (UIOMMU_IS_ERR(sf))
+		return (int)UIOMMU_PTR_ERR(sf);
+	do {
+		fdshare_wait(current->held, -1);
+		rc = fdshare_recv(current->held, &msg, &fd);
+		if (fd >= 0)
+			real_close(fd);
+	} while (rc == -EAGAIN || rc == -EINTR);
+	if (!rc && msg.type != CHANNEL_INSTALLED)
+		rc = -EPROTO;
+	/* It's out of step, or gone. */
+	failed = rc != 0;
+	if (!rc)
+		rc = (int)msg.rc;
+	fdshare_installed(sf, rc >= 0);
+	return rc;
+}
+
+void serve_uninstall(struct uiommu_mm *of, int fd)
+{
+	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_UNINSTALL, .rc = fd};
+
+	if (is_current(of))
+		fdshare_send(current->held, &msg);
+}
+
+/* ---- the thread ---- */
+
+static void file_event(struct shim_file *sf)
+{
+	struct shim_file *held;
+	struct channel *chan, *next;
+
+	/*
+	 * It may be gone since, and be another now: then there is nothing, or a greeting as
+	 * good.  No reference is held without need: whoever closes it just now wants it
+	 * to be the last.
+	 */
+	for (;;) {
+		held = fdshare_accept(sf);
+		if (!UIOMMU_IS_ERR(held) && fdtable_get_unless_zero(sf)) {
+			channel_open(sf, held);
+			fdtable_put(sf);
+		} else if (!UIOMMU_IS_ERR(held)) {
+			fdtable_put(held);
+		} else if (UIOMMU_PTR_ERR(held) == -EAGAIN || UIOMMU_PTR_ERR(held) == -EPIPE) {
+			break;
+		} else if (fdshare_hung_up(sf)) {
+			break;
+		}
+	}
+	if (fdshare_hung_up(sf)) {
+		/* No descriptor is left anywhere: channels that are, lost theirs unseen. */
+		for (chan = channels; chan; chan = next) {
+			next = chan->next;
+			if (chan->target == sf)
+				channel_drop(chan);
+		}
+	}
+	fdtable_reap();
+}
+
+static void *serve(void *arg)
+{
+	struct shim_entry entry;
+	struct epoll_event event;
+	int n;
+
+	shim_enter(&entry);
+	pthread_setname_np(pthread_self(), "uiommu-serve");
+	for (;;) {
+		n = epoll_wait(epoll->engine_fd, &event, 1, -1);
+		if (n < 0 && errno == EBADF)
+			sched_yield(); /* it was just moved */
+		if (n <= 0)
+			continue;
+		if (!event.data.u64)
+			break;
+		if (event.data.u64 & ITEM_CHANNEL)
+			channel_event((struct channel *)(event.data.u64 & ~ITEM_CHANNEL));
+		else
+			file_event((struct shim_file *)event.data.u64);
+	}
+	while (channels)
+		channel_drop(channels);
+	shim_leave(&entry);
+	return NULL;
+}
+
+/* Under start_lock. */
+static int make_descriptors(void)
+{
+	struct shim_file *poller, *waker;
+	int fd;
+
+	fdtable_lock();
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	poller = fd < 0 ? UIOMMU_ERR_PTR(-errno) : fdtable_hold_locked(fd, "epoll");
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	waker = fd < 0 ? UIOMMU_ERR_PTR(-errno) : fdtable_hold_locked(fd, "wake");
+	if (UIOMMU_IS_ERR(poller) || UIOMMU_IS_ERR(waker)) {
+		if (!UIOMMU_IS_ERR(poller))
+			fdtable_file_free_locked(poller);
+		if (!UIOMMU_IS_ERR(waker))
+			fdtable_file_free_locked(waker);
+		fdtable_unlock();
+		return -EMFILE;
+	}
+	epoll = poller;
+	wake = waker;
+	item(EPOLL_CTL_ADD, wake, 0, EPOLLIN);
+	fdtable_unlock();
+	return 0;
+}
+
+static void drop_descriptors(void)
+{
+	struct shim_file *poller = epoll, *waker = wake;
+
+	fdtable_lock();
+	epoll = NULL;
+	wake = NULL;
+	fdtable_unlock();
+	fdtable_put(poller);
+	fdtable_put(waker);
+}
+
+void serve_share(void)
+{
+	struct shim_entry entry;
+	int rc;
+
+	if (__atomic_load_n(&running, __ATOMIC_ACQUIRE) || !engine_ctx())
+		return;
+	shim_enter(&entry);
+	pthread_mutex_lock(&start_lock);
+	if (running || !fdshare_any())
+		goto out_unlock;
+	rc = make_descriptors();
+	if (!rc) {
+		fdshare_watch_all();
+		rc = -pthread_create(&thread, NULL, serve, NULL);
+		if (rc)
+			drop_descriptors();
+	}
+	if (rc)
+		log_line("other processes can't use the open devices: %s", strerror(-rc));
+	else
+		__atomic_store_n(&running, true, __ATOMIC_RELEASE);
+out_unlock:
+	pthread_mutex_unlock(&start_lock);
+	shim_leave(&entry);
+}
+
+void serve_fork_child(void)
+{
+	pthread_mutex_init(&start_lock, NULL);
+	running = false;
+	/* Closed with all that is the engine's. */
+	epoll = NULL;
+	wake = NULL;
+	channels = NULL;
+	current = NULL;
+}
+
+bool serve_stop(void)
+{
+	if (!running)
+		return false;
+	fdtable_held_signal(wake);
+	pthread_join(thread, NULL);
+	drop_descriptors();
+	running = false;
+	return true;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Descriptors that leave and come: over sockets, and to programs that are started.
+ */
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "fdshare.h"
+#include "serve.h"
+#include "shim.h"
+#include "wrap.h"
+
+/* The next descriptor of SCM_RIGHTS from place @i on; -1: no more. */
+static int next_fd(const struct cmsghdr *cmsg, size_t *i)
+{
+	size_t room = cmsg->cmsg_len < CMSG_LEN(0) ? 0 : cmsg->cmsg_len - CMSG_LEN(0);
+	int fd;
+
+	if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
+	    (*i + 1) * sizeof(int) > room)
+		return -1;
+	memcpy(&fd, CMSG_DATA(cmsg) + *i * sizeof(int), sizeof(fd));
+	++*i;
+	return fd;
+}
+
+static void sending(const struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+
+	if (shim_likely(!msg || !msg->msg_control) || shim_bypass() || !engine_ctx())
+		return;
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg;
+	     cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, cmsg)) {
+		size_t i = 0;
+		int fd;
+
+		while ((fd = next_fd(cmsg, &i)) >= 0) {
+			if (!fdtable_foreign(fd))
+				serve_share();
+		}
+	}
+}
+
+static void received(struct msghdr *msg)
+{
+	struct shim_entry entry;
+	struct cmsghdr *cmsg;
+
+	if (shim_likely(!msg->msg_control || !msg->msg_controllen) || shim_bypass() ||
+	    !shim_run_dir())
+		return;
+	shim_enter(&entry);
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t i = 0;
+		int fd;
+
+		while ((fd = next_fd(cmsg, &i)) >= 0)
+			fdshare_adopt(fd);
+	}
+	shim_leave(&entry);
+}
+
+SHIM_WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags))
+{
+	sending(msg);
+	return real_sendmsg(fd, msg, flags);
+}
+
+SHIM_WRAP(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned int n, int flags))
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		sending(&msgs[i].msg_hdr);
+	return real_sendmmsg(fd, msgs, n, flags);
+}
+
+SHIM_WRAP(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags))
+{
+	ssize_t n = real_recvmsg(fd, msg, flags);
+
+	if (n >= 0)
+		received(msg);
+	return n;
+}
+
+SHIM_WRAP(int, recvmmsg,
+	  (int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout))
+{
+	int got = real_recvmmsg(fd, msgs, n, flags, timeout);
+	int i;
+
+	for (i = 0; i < got; i++)
+		received(&msgs[i].msg_hdr);
+	return got;
+}
+
+/* ---- programs and processes ---- */
+
+static void sharing(void)
+{
+	if (!shim_bypass())
+		serve_share();
+}
+
+SHIM_WRAP(pid_t, fork, (void))
+{
+	sharing();
+	return real_fork();
+}
+SHIM_ALIAS(__fork, fork);
+
+SHIM_WRAP(int, posix_spawn,
+	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
+	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]))
+{
+	sharing();
+	return real_posix_spawn(pid, path, actions, attr, argv, envp);
+}
+
+SHIM_WRAP(int, posix_spawnp,
+	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
+	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]))
+{
+	sharing();
+	return real_posix_spawnp(pid, path, actions, attr, argv, envp);
+}
+
+SHIM_WRAP(int, system, (const char *command))
+{
+	sharing();
+	return real_system(command);
+}
+
+SHIM_WRAP(FILE *, popen, (const char *command, const char *mode))
+{
+	sharing();
+	return real_popen(command, mode);
+}
