@@ -10,11 +10,14 @@ void ui_readers_init(struct ui_readers *readers)
 {
 	ui_mutex_init(&readers->lock);
 	CDS_INIT_LIST_HEAD(&readers->list);
+	readers->stopped = 0;
+	ui_mutex_init(&readers->gate);
 }
 
 void ui_readers_destroy(struct ui_readers *readers)
 {
 	assert(cds_list_empty(&readers->list));
+	ui_mutex_destroy(&readers->gate);
 	ui_mutex_destroy(&readers->lock);
 }
 
@@ -55,4 +58,23 @@ void ui_quiesce(struct ui_readers *readers)
 			ui_spin_pause(tries++);
 	}
 	ui_mutex_unlock(&readers->lock);
+}
+
+void ui_readers_stop(struct ui_readers *readers)
+{
+	ui_mutex_lock(&readers->gate);
+	ui_store_release(&readers->stopped, 1u);
+	ui_quiesce(readers);
+}
+
+void ui_readers_go(struct ui_readers *readers)
+{
+	ui_store_release(&readers->stopped, 0u);
+	ui_mutex_unlock(&readers->gate);
+}
+
+void ui_readers_wait(struct ui_readers *readers)
+{
+	ui_mutex_lock(&readers->gate);
+	ui_mutex_unlock(&readers->gate);
 }

@@ -41,10 +41,13 @@ struct ui_reader {
 
 /*
  *  list	lock
+ *  stopped	atomic; 1 while somebody holds gate by ui_readers_stop()
  */
 struct ui_readers {
 	struct ui_mutex lock;
 	struct cds_list_head list;
+	uint32_t stopped;
+	struct ui_mutex gate;
 };
 
 void ui_readers_init(struct ui_readers *readers);
@@ -63,6 +66,27 @@ static inline void ui_reader_exit(struct ui_reader *reader)
 {
 	/* What was read inside is done with; pairs with (D), an acquire. */
 	ui_store_release(&reader->mark, reader->mark + 1);
+}
+
+/*
+ * No burst is under way from the return of ui_readers_stop() to ui_readers_go(): for
+ * who moves the memory itself.  Who wants to begin one waits, by ui_reader_begin().
+ * The handshake is the one above, with stopped as what is unpublished.
+ */
+void ui_readers_stop(struct ui_readers *readers);
+void ui_readers_go(struct ui_readers *readers);
+/* Until they may go on. */
+void ui_readers_wait(struct ui_readers *readers);
+
+static inline void ui_reader_begin(struct ui_readers *readers, struct ui_reader *reader)
+{
+	for (;;) {
+		ui_reader_enter(reader);
+		if (__builtin_expect(!ui_load_acquire(&readers->stopped), 1))
+			return;
+		ui_reader_exit(reader);
+		ui_readers_wait(readers);
+	}
 }
 
 /*

@@ -99,7 +99,7 @@ static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t i
 	int rc;
 
 	*done = 0;
-	ui_reader_enter(&dma->reader);
+	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
 	rc = dma_translate(dma, op, iova, &span, &domain, reason);
 	if (!rc) {
 		want = length < span.length ? length : span.length;
