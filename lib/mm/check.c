@@ -270,6 +270,9 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	uint64_t end;
 	int rc;
 
+	/* Views are made of what was looked at. */
+	if (mm->view)
+		return 0;
 	if (mm->file)
 		return mm_check_file(mm, addr, length, perm);
 	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)

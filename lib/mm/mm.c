@@ -18,6 +18,7 @@
 #include "mm/guard.h"
 #include "mm/mm.h"
 #include "mm/object.h"
+#include "mm/view.h"
 #include "base/sys.h"
 
 /* The kernel cuts a transfer at 2 GiB less a page. */
@@ -88,14 +89,16 @@ UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm)
 {
 	if (ui_fetch_sub(&mm->refs, 1) != 1)
 		return;
-	if (mm->file)
+	if (mm->view)
+		mm_view_free(mm->view);
+	else if (mm->file)
 		mm_file_free(mm);
 	ui_free(mm);
 }
 
 pid_t mm_pid(const struct uiommu_mm *mm)
 {
-	return mm->self ? 0 : mm->pid;
+	return mm->self || mm->pid == mm->ctx->self_mm->pid ? 0 : mm->pid;
 }
 
 /* nr: SYS_process_vm_readv or its twin.  Bytes transferred.  Not for the usual path. */
@@ -128,6 +131,8 @@ UIOMMU_API size_t uiommu_mm_read(struct uiommu_mm *mm, void *dst, uint64_t src, 
 {
 	if (mm_guarded(mm))
 		return length - mm_guard_copy(dst, (const void *)src, length);
+	if (mm->view)
+		return mm_view_copy(mm, dst, src, length, false);
 	return mm_vm_copy(mm, SYS_process_vm_readv, dst, src, length);
 }
 
@@ -136,6 +141,8 @@ UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void
 {
 	if (mm_guarded(mm))
 		return length - mm_guard_copy((void *)dst, src, length);
+	if (mm->view)
+		return mm_view_copy(mm, (void *)(uintptr_t)src, dst, length, true);
 	return mm_vm_copy(mm, SYS_process_vm_writev, (void *)(uintptr_t)src, dst, length);
 }
 
@@ -167,6 +174,16 @@ static uint64_t mm_guard_store(void *dst, uint64_t value, unsigned int size)
 	}
 }
 
+/* Where one access goes, which lies on one page. */
+static uint64_t mm_view_at(const struct uiommu_mm *mm, uint64_t addr)
+{
+	uint64_t at;
+	bool ours;
+
+	mm_view_run(mm, addr, addr + 1, &at, &ours);
+	return at;
+}
+
 /*
  * Through the kernel a naturally aligned access is one move as well: its copy
  * routines move whole words that don't cross a page.
@@ -186,7 +203,15 @@ int mm_load(struct uiommu_mm *mm, uint64_t addr, uint64_t *value, unsigned int s
 		*value = got.value;
 		return 0;
 	}
-	if (mm_vm_copy(mm, SYS_process_vm_readv, &word, addr, size) != size)
+	if (mm->view && ui_load_acquire(&mm_guard_on)) {
+		struct mm_guard_value got = mm_guard_load((const void *)mm_view_at(mm, addr), size);
+
+		if (!got.fault) {
+			*value = got.value;
+			return 0;
+		}
+	}
+	if (uiommu_mm_read(mm, &word, addr, size) != size)
 		return -EFAULT;
 	*value = word;
 	return 0;
@@ -199,7 +224,10 @@ int mm_store(struct uiommu_mm *mm, uint64_t addr, uint64_t value, unsigned int s
 
 	if (mm_guarded(mm))
 		return mm_guard_store((void *)addr, value, size) ? -EFAULT : 0;
-	if (mm_vm_copy(mm, SYS_process_vm_writev, &value, addr, size) != size)
+	if (mm->view && ui_load_acquire(&mm_guard_on) &&
+	    !mm_guard_store((void *)mm_view_at(mm, addr), value, size))
+		return 0;
+	if (uiommu_mm_write(mm, addr, &value, size) != size)
 		return -EFAULT;
 	return 0;
 }

@@ -9,12 +9,15 @@
 
 #include "base/ctx.h"
 
+struct mm_view;
+
 /*
  * Refs: ctx->self_mm (until mm_exit), each address space with areas of it (of a
  *	file: each area), each uiommu_mm_self(), uiommu_mm_of() and mm_map_file().
  *  ctx, pid, self	immutable
  *  file		immutable; see mm/file.c
  *  map_start, map_length	immutable; our mapping of the file, if there is one
+ *  view	immutable; see mm/view.h, else NULL
  *  refs		atomic
  *
  * Aligned so that an area can keep rights in the low bits of the pointer.
@@ -27,6 +30,7 @@ struct uiommu_mm {
 	int64_t refs;
 	uint64_t map_start;
 	uint64_t map_length;
+	struct mm_view *view;
 } __attribute__((aligned(16)));
 
 /*
@@ -37,5 +41,10 @@ int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t p
 
 /* The last reference is gone. */
 void mm_file_free(struct uiommu_mm *mm);
+void mm_view_free(struct mm_view *view);
+
+/* Through a view.  Bytes copied. */
+size_t mm_view_copy(const struct uiommu_mm *mm, void *buf, uint64_t addr, size_t length,
+		    bool write);
 
 #endif /* UI_MM_OBJECT_H */
