@@ -45,6 +45,75 @@ UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void
 				  size_t length);
 
 /**
+ * uiommu_mm_areas() - how much memory DMA has
+ *
+ * Return: the address, good as long as the instance, of the number of areas that are
+ * mapped in it.  While that is 0 no change need be told.
+ */
+UIOMMU_API const uint64_t *uiommu_mm_areas(struct uiommu *ctx);
+
+/** enum uiommu_mm_how - what happens to memory of this process */
+enum uiommu_mm_how {
+	UIOMMU_MM_UNMAP = 1, /* the addresses will be something else: munmap(), MAP_FIXED */
+	UIOMMU_MM_DROP,	     /* private pages will be new: MADV_DONTNEED */
+	UIOMMU_MM_PROTECT,   /* rights may get fewer */
+	UIOMMU_MM_MOVE,	     /* the pages will be at another address: mremap() */
+	UIOMMU_MM_TRUNCATE,  /* pages of a file will be gone */
+	UIOMMU_MM_PUNCH,     /* as well, but not what was copied from it */
+};
+
+/**
+ * struct uiommu_mm_part - one thing that a change does
+ * @how: what
+ * @addr: where; of a file: the offset.  Whole pages
+ * @length: how much
+ * @dev: of a file, major << 32 | minor, as /proc/PID/maps has it
+ * @ino: of a file
+ * @to: for UIOMMU_MM_MOVE, filled before uiommu_mm_change_end()
+ */
+struct uiommu_mm_part {
+	enum uiommu_mm_how how;
+	uint64_t addr;
+	uint64_t length;
+	uint64_t dev;
+	uint64_t ino;
+	uint64_t to;
+};
+
+#define UIOMMU_MM_PARTS 3
+
+/**
+ * struct uiommu_mm_change - what a system call is about to do
+ * @nr: parts that are used
+ * @parts: in the order in which they happen
+ * @state: the library's, between begin and end
+ */
+struct uiommu_mm_change {
+	size_t nr;
+	struct uiommu_mm_part parts[UIOMMU_MM_PARTS];
+	void *state;
+};
+
+/**
+ * uiommu_mm_change_begin() - this process is about to take memory away
+ *
+ * Whoever can see such calls of its process tells us before and after, so that what is
+ * mapped for DMA stays what it was: pages are set aside, where DMA finds them, until the
+ * last area that uses them is unmapped.  In between no DMA is under way; so the
+ * time is to be short, and the thread must not use a device.
+ *
+ * Return: 1: uiommu_mm_change_end() must be called; 0: nothing of it is mapped, and
+ * it must not; -ENOMEM: nothing was done, and the call must not be made.
+ */
+UIOMMU_API int uiommu_mm_change_begin(struct uiommu *ctx, struct uiommu_mm_change *change);
+/**
+ * uiommu_mm_change_end() - it was done, or has failed
+ * @done: false: nothing happened, everything is as before
+ */
+UIOMMU_API void uiommu_mm_change_end(struct uiommu *ctx, struct uiommu_mm_change *change,
+				     bool done);
+
+/**
  * uiommu_guard_enable() - this process's handler calls uiommu_guard_fault()
  * @on: guarded copies may be used from now on
  *

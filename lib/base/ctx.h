@@ -21,6 +21,7 @@ struct vfio_state;
 struct iommufd_state;
 struct mock_state;
 struct uiommu_mm;
+struct iopt;
 
 /* What uiommu_get_counts() reports; each an atomic. */
 struct ui_counts {
@@ -42,6 +43,7 @@ struct ui_counts {
  *  readers			own lock, see base/quiesce.h
  *  counts			atomics
  *  nodes			nodes_lock
+ *  iopts, changes		iopts_lock, which comes before each iopt->lock
  *  core, pci, vfio, iommufd, self_mm	immutable between create and destroy
  *  mock			as those, once there is one
  */
@@ -55,6 +57,10 @@ struct uiommu {
 
 	struct ui_mutex nodes_lock;
 	struct cds_list_head nodes;
+
+	struct ui_mutex iopts_lock;
+	struct iopt *iopts;
+	uint64_t changes; /* of memory, so far */
 
 	struct core_state *core;
 	struct pci_state *pci;

@@ -124,6 +124,8 @@ void iopt_remove_domain(struct iopt *iopt, const void *owner)
 	}
 	assert(to + 1 == iopt->nr_domains);
 	iopt->nr_domains = to;
+	if (!to)
+		iopt_forget_views(iopt);
 	iopt_update_alignment(iopt); /* becomes no stricter */
 	iopt_unreserve_locked(iopt, owner);
 	ui_mutex_unlock(&iopt->lock);

@@ -16,6 +16,7 @@
 
 #include "iopt/object.h"
 #include "mm/mm.h"
+#include "mm/view.h"
 
 /* Linux gives up on an accessor that doesn't unpin after so many calls. */
 #define IOPT_UNMAP_TRIES 100
@@ -36,22 +37,27 @@ struct iopt *iopt_create(struct uiommu *ctx)
 	ui_mutex_init(&iopt->lock);
 	iopt->ctx = ctx;
 	iopt->alignment = 1;
+	iopt->low = UINT64_MAX;
+	iopt_link(iopt);
 	return iopt;
 }
 
 static void iopt_put_files(struct iopt *iopt)
 {
 	struct iopt_cursor cur;
+	struct uiommu_mm *mm, *base;
 	struct iopt_area area;
 
 	iopt_tree_seek(&iopt->tree, 0, &cur);
 	for (; iopt->file_areas && !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
 		iopt_tree_area(&cur, &area);
-		if (!mm_is_file(iopt_area_mm(&area)))
-			continue;
-		uiommu_mm_put(iopt_area_mm(&area));
-		ui_count_dec(&iopt->ctx->counts.areas);
-		iopt->file_areas--;
+		for (mm = iopt_area_mm(&area); mm && mm_is_file(mm); mm = base) {
+			base = mm_view_base(mm);
+			if (!base)
+				ui_count_dec(&iopt->ctx->counts.areas);
+			uiommu_mm_put(mm);
+			iopt->file_areas--;
+		}
 	}
 }
 
@@ -59,6 +65,7 @@ void iopt_destroy(struct iopt *iopt)
 {
 	/* The last domain's detach has waited for its readers. */
 	assert(!iopt->nr_domains);
+	iopt_unlink(iopt);
 	iopt_put_files(iopt);
 	for (size_t i = 0; i < iopt->nr_mms; i++) {
 		ui_fetch_sub(&iopt->ctx->counts.areas, iopt->mms[i].areas);
@@ -88,8 +95,12 @@ static struct iopt_mm *iopt_mm_find(struct iopt *iopt, const struct uiommu_mm *m
 
 int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm)
 {
+	struct uiommu_mm *base = mm_view_base(mm);
 	struct iopt_mm *entry;
+	int rc = base ? iopt_mm_ref(iopt, base) : 0;
 
+	if (rc)
+		return rc;
 	if (mm_is_file(mm)) {
 		uiommu_mm_get(mm); /* put by iopt_mm_unref() or iopt_put_files() */
 		iopt->file_areas++;
@@ -125,11 +136,14 @@ static void iopt_mm_put_unused(struct iopt *iopt)
 /* Which files wait to be put can't be remembered without memory: so they don't. */
 bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
 {
+	struct uiommu_mm *base = mm_view_base(mm);
+
 	if (mm_is_file(mm)) {
 		iopt_tree_quiesce(&iopt->tree);
 		iopt->file_areas--;
 		uiommu_mm_put(mm);
-		return false;
+		/* The area's own reference on it is still there. */
+		return base && iopt_mm_unref(iopt, base);
 	}
 	return !--iopt_mm_find(iopt, mm)->areas;
 }
@@ -266,6 +280,10 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 			iopt_mm_put_unused(iopt);
 		return rc;
 	}
+	if (area.uaddr < iopt->low)
+		iopt->low = area.uaddr;
+	if (area.uaddr + slice->length > iopt->high)
+		iopt->high = area.uaddr + slice->length;
 	ui_count_inc(&iopt->ctx->counts.areas);
 	return 0;
 }

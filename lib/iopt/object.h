@@ -70,6 +70,8 @@ struct iopt_hint {
  *  held	lock; NULL: nothing was ever pinned.  For each area that was, an
  *		entry with the same IOVAs, whose uaddr is its struct iopt_held
  *  accesses	lock; by slot, which may be empty
+ *  prev, next	ctx->iopts_lock
+ *  low, high	lock; all addresses that areas' memory ever had are between
  *  the rest	lock
  */
 struct iopt {
@@ -102,6 +104,11 @@ struct iopt {
 
 	struct iopt_hint hints[IOPT_HINTS];
 	uint64_t hint_top; /* no hint is above */
+
+	struct iopt *prev;
+	struct iopt *next;
+	uint64_t low;
+	uint64_t high;
 };
 
 static inline struct uiommu_mm *iopt_area_mm(const struct iopt_area *area)
@@ -184,5 +191,11 @@ void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur,
 		      const struct iopt_area *area);
 /* Ranges became free that are no areas. */
 void iopt_alloc_forget(struct iopt *iopt);
+
+/* move.c */
+void iopt_link(struct iopt *iopt);
+void iopt_unlink(struct iopt *iopt);
+/* The last domain left: areas are what their addresses say again.  Needs the lock. */
+void iopt_forget_views(struct iopt *iopt);
 
 #endif /* UI_IOPT_OBJECT_H */

@@ -243,7 +243,7 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 		return false;
 	area->start = ui_load_relaxed(&leaf->start[slot]);
 	area->uaddr = leaf->entry[slot].uaddr;
-	area->mm_perm = leaf->entry[slot].mm_perm;
+	area->mm_perm = ui_load_acquire(&leaf->entry[slot].mm_perm); /* iopt_tree_set_mm() */
 	return true;
 }
 
@@ -586,6 +586,14 @@ int iopt_tree_cut(struct iopt_tree *tree, uint64_t start, const struct iopt_area
 	slot = iopt_order_slot(cur.leaf->order, cur.pos - 1);
 	ui_store_relaxed(&cur.leaf->entry[slot].last, right->start - 1);
 	return 0;
+}
+
+void iopt_tree_set_mm(const struct iopt_cursor *cur, uint64_t mm_perm)
+{
+	unsigned int slot = iopt_order_slot(cur->leaf->order, cur->pos);
+
+	/* The mm is complete before a reader finds it. */
+	ui_store_release(&cur->leaf->entry[slot].mm_perm, mm_perm);
 }
 
 /* ---- removing ---- */

@@ -102,5 +102,7 @@ static inline bool iopt_tree_end(const struct iopt_cursor *cur)
 }
 
 void iopt_tree_area(const struct iopt_cursor *cur, struct iopt_area *area);
+/* Another mm for the cursor's area, in which it is at the same addresses; the cursor stays. */
+void iopt_tree_set_mm(const struct iopt_cursor *cur, uint64_t mm_perm);
 
 #endif /* UI_IOPT_TREE_H */

@@ -228,6 +228,24 @@ void uiommu_mm_put(struct uiommu_mm *mm)
 {
 }
 
+struct uiommu_mm *mm_view_base(const struct uiommu_mm *mm)
+{
+	return NULL;
+}
+
+/* Nothing takes memory away here. */
+void iopt_link(struct iopt *iopt)
+{
+}
+
+void iopt_unlink(struct iopt *iopt)
+{
+}
+
+void iopt_forget_views(struct iopt *iopt)
+{
+}
+
 bool mm_is_file(const struct uiommu_mm *mm)
 {
 	return false;
