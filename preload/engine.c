@@ -6,6 +6,7 @@
  *
  * Locks: start_lock is outermost.
  *  ctx, mm	set under start_lock, then immutable until fork or exit
+ *  engine_areas	set with ctx, read by anybody at any time
  *  inherited	what a forked child can't use but must not seem to have lost
  */
 #include "engine.h"
@@ -24,6 +25,8 @@
 static struct uiommu *ctx;
 static struct uiommu_mm *mm;
 static struct uiommu *volatile inherited;
+static const uint64_t no_areas;
+const uint64_t *engine_areas = &no_areas;
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The thread that forks holds start_lock, and other fork handlers of it may open(). */
@@ -170,6 +173,7 @@ static int engine_make(void)
 	mm = uiommu_mm_self(fresh); /* put by engine_stop() */
 	trap_init();
 	__atomic_store_n(&ctx, fresh, __ATOMIC_RELEASE);
+	__atomic_store_n(&engine_areas, uiommu_mm_areas(fresh), __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -204,14 +208,14 @@ int engine_open(const char *node, int flags)
 	return rc;
 }
 
-struct uiommu *engine_ctx(void)
-{
-	return __atomic_load_n(&ctx, __ATOMIC_ACQUIRE);
-}
-
 struct uiommu_mm *engine_mm(void)
 {
 	return mm;
+}
+
+struct uiommu *engine_ctx(void)
+{
+	return __atomic_load_n(&ctx, __ATOMIC_ACQUIRE);
 }
 
 /* ---- fork and exit ---- */
@@ -234,6 +238,7 @@ void engine_fork_child(void)
 	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
 	if (ctx)
 		inherited = ctx;
+	engine_areas = &no_areas;
 	ctx = NULL;
 	mm = NULL;
 }
@@ -247,6 +252,7 @@ void engine_stop(void)
 		return;
 	/* Mapped BARs hold files. */
 	trap_unmap((void *)4096, (size_t)-8192);
+	engine_areas = &no_areas;
 	ctx = NULL;
 	uiommu_mm_put(mm);
 	mm = NULL;

@@ -18,6 +18,8 @@ struct uiommu_mm *engine_mm(void);
 struct uiommu *engine_ctx(void);
 /* 0; -EBADF: nothing is open there; -EINVAL: something else. */
 int engine_is_eventfd(int fd);
+/* Of the engine, or of none: how many areas DMA has.  See uiommu_mm_areas(). */
+extern const uint64_t *engine_areas;
 
 void engine_fork_prepare(void);
 void engine_fork_parent(void);

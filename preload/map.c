@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "fdtable.h"
+#include "pin.h"
 #include "shim.h"
 #include "trap.h"
 #include "wrap.h"
@@ -87,18 +88,66 @@ static void forget(void *addr, size_t len)
 
 SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t off))
 {
-	if (!(flags & MAP_ANONYMOUS) && !fdtable_foreign(fd))
-		return map_file(addr, len, prot, flags, fd, off);
-	if (shim_unlikely(flags & MAP_FIXED) && (flags & MAP_FIXED_NOREPLACE) == 0)
+	bool ours = !(flags & MAP_ANONYMOUS) && !fdtable_foreign(fd);
+	bool replaces = shim_unlikely(flags & MAP_FIXED) && (flags & MAP_FIXED_NOREPLACE) == 0;
+	struct pin pin = {.on = false};
+	void *out;
+
+	if (replaces && !ours)
 		forget(addr, len);
-	return real_mmap(addr, len, prot, flags, fd, off);
+	if (replaces && pin_needed())
+		pin_add(&pin, UIOMMU_MM_UNMAP, addr, len);
+	if (!pin_begin(&pin))
+		return MAP_FAILED;
+	/* A device may be asked about a map of its own, which it can't answer while DMA waits. */
+	if (!ours)
+		out = real_mmap(addr, len, prot, flags, fd, off);
+	else if (pin.on)
+		out = real_mmap(addr, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				0);
+	else
+		return map_file(addr, len, prot, flags, fd, off);
+	pin_end(&pin, out != MAP_FAILED);
+	return ours && out != MAP_FAILED ? map_file(addr, len, prot, flags, fd, off) : out;
 }
 SHIM_ALIAS(mmap64, mmap);
 
 SHIM_WRAP(int, munmap, (void *addr, size_t len))
 {
+	struct pin pin = {.on = false};
+	int rc;
+
 	forget(addr, len);
-	return real_munmap(addr, len);
+	if (!pin_needed())
+		return real_munmap(addr, len);
+	pin_add(&pin, UIOMMU_MM_UNMAP, addr, len);
+	if (!pin_begin(&pin))
+		return -1;
+	rc = real_munmap(addr, len);
+	pin_end(&pin, !rc);
+	return rc;
+}
+
+/* In the order in which the kernel does it. */
+static void *remap_pinned(void *addr, size_t len, size_t to, int flags, void *where)
+{
+	struct pin pin = {.on = false};
+	void *out;
+
+	len = pin_round(len);
+	to = pin_round(to);
+	if (flags & MREMAP_FIXED)
+		pin_add(&pin, UIOMMU_MM_UNMAP, where, to);
+	if (to < len)
+		pin_add(&pin, UIOMMU_MM_UNMAP, (char *)addr + to, len - to);
+	pin_add(&pin, UIOMMU_MM_MOVE, addr, len < to ? len : to);
+	if (!pin_begin(&pin))
+		return MAP_FAILED;
+	out = real_mremap(addr, len, to, flags, where);
+	for (size_t i = 0; i < pin.change.nr; i++)
+		pin.change.parts[i].to = (uintptr_t)out;
+	pin_end(&pin, out != MAP_FAILED);
+	return out;
 }
 
 SHIM_WRAP(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))
@@ -129,7 +178,23 @@ SHIM_WRAP(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))
 	} else if (flags & MREMAP_FIXED) {
 		forget(where, to);
 	}
+	if (pin_needed())
+		return remap_pinned(addr, len, to, flags, where);
 	return real_mremap(addr, len, to, flags, where);
+}
+
+static int protect(void *addr, size_t len, int prot)
+{
+	struct pin pin = {.on = false};
+	int rc;
+
+	if ((prot & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE) && pin_needed())
+		pin_add(&pin, UIOMMU_MM_PROTECT, addr, len);
+	if (!pin_begin(&pin))
+		return -1;
+	rc = real_mprotect(addr, len, prot);
+	pin_end(&pin, !rc);
+	return rc;
 }
 
 SHIM_WRAP(int, mprotect, (void *addr, size_t len, int prot))
@@ -138,11 +203,11 @@ SHIM_WRAP(int, mprotect, (void *addr, size_t len, int prot))
 	int rc;
 
 	if (shim_bypass() || !len || !whole_pages(addr) || !trap_overlaps(addr, len))
-		return real_mprotect(addr, len, prot);
+		return protect(addr, len, prot);
 	shim_enter(&entry);
 	rc = trap_protect(addr, len, prot);
 	shim_leave(&entry);
 	if (!rc)
-		return real_mprotect(addr, len, prot);
+		return protect(addr, len, prot);
 	return rc < 0 ? (int)shim_result(rc) : 0;
 }

@@ -125,6 +125,26 @@ static int raw_madvise(void *addr, size_t len, int advice)
 	return (int)RAW(SYS_madvise, addr, len, advice, 0, 0, 0);
 }
 
+static int raw_shmdt(const void *addr)
+{
+	return (int)RAW(SYS_shmdt, addr, 0, 0, 0, 0, 0);
+}
+
+static int raw_ftruncate(int fd, off_t len)
+{
+	return (int)RAW(SYS_ftruncate, fd, len, 0, 0, 0, 0);
+}
+
+static int raw_truncate(const char *path, off_t len)
+{
+	return (int)RAW(SYS_truncate, path, len, 0, 0, 0, 0);
+}
+
+static int raw_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	return (int)RAW(SYS_fallocate, fd, mode, off, len, 0, 0);
+}
+
 static int raw_stat(const char *path, struct stat *st)
 {
 	return (int)RAW(SYS_newfstatat, AT_FDCWD, path, st, 0, 0, 0);

@@ -85,6 +85,10 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, munmap, (void *addr, size_t len), (addr, len))                                      \
 	X(int, mprotect, (void *addr, size_t len, int prot), (addr, len, prot))                    \
 	X(int, madvise, (void *addr, size_t len, int advice), (addr, len, advice))                 \
+	X(int, shmdt, (const void *addr), (addr))                                                  \
+	X(int, ftruncate, (int fd, off_t len), (fd, len))                                          \
+	X(int, truncate, (const char *path, off_t len), (path, len))                               \
+	X(int, fallocate, (int fd, int mode, off_t off, off_t len), (fd, mode, off, len))          \
 	X(int, stat, (const char *path, struct stat *st), (path, st))                              \
 	X(int, lstat, (const char *path, struct stat *st), (path, st))                             \
 	X(int, fstat, (int fd, struct stat *st), (fd, st))                                         \
