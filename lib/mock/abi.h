@@ -141,6 +141,7 @@ _Static_assert(sizeof(struct mock_cmd) == 72, "as compiled into clients");
 #define MOCK_PAGE_SIZES 0x1ffffff800ull
 /* Entries of 1 MiB, and those that iommufd insists on. */
 #define MOCK_HUGE_PAGE_SIZES 0x101000ull
+#define MOCK_HUGE_PAGE (1ull << 20)
 #define MOCK_APERTURE_FIRST (1ull << 24)
 #define MOCK_APERTURE_LAST ((1ull << 31) - 1)
 #define MOCK_MAX_PASIDS (1u << 20)
