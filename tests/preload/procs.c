@@ -340,7 +340,7 @@ static void test_fault_queue(void)
 		CHECK(fcntl((int)fault.out_fault_fd, F_GETFD) == FD_CLOEXEC);
 		CHECK(events((int)fault.out_fault_fd) == POLLOUT);
 		CHECK_ERR(ioctl((int)fault.out_fault_fd, IOMMU_IOAS_ALLOC, &fault), ENOTTY);
-		CHECK(!fstat((int)fault.out_fault_fd, &st));
+		CHECK(!fstat((int)fault.out_fault_fd, &st) && !S_ISSOCK(st.st_mode));
 		close((int)fault.out_fault_fd);
 		exit(0);
 	}
@@ -465,6 +465,53 @@ static void test_stranger(void)
 	munmap(out, 4096);
 }
 
+/* The first thing that leaves is kept by a program that vfork() starts. */
+static int first_by_vfork(void)
+{
+	char number[16];
+	pid_t pid;
+
+	device = open(CDEV, O_RDWR);
+	CHECK(device >= 0 && threads() == 1);
+	snprintf(number, sizeof(number), "%d", device);
+	pid = vfork();
+	if (!pid) {
+		execl(self, self, "kept", number, NULL);
+		_exit(99);
+	}
+	reaped(pid);
+	return 0;
+}
+
+/* The first thing that leaves is sent. */
+static int first_by_message(void)
+{
+	int socks[2];
+	pid_t pid;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, socks));
+	pid = fork();
+	if (!pid)
+		_exit(!works(take(socks[1])));
+	iommufd = open_node("/dev/iommu");
+	CHECK(threads() == 1);
+	pass(socks[0], iommufd);
+	CHECK(threads() == 2);
+	reaped(pid);
+	return 0;
+}
+
+static void test_first(const char *how)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(self, self, how, NULL);
+		_exit(99);
+	}
+	reaped(pid);
+}
+
 /* What goes out and comes back is the same file, also to a process that had closed it. */
 static void test_back_home(void)
 {
@@ -492,6 +539,7 @@ static void test_last_close(void)
 	int dev = open_node(CDEV);
 	int again = open_node(CDEV);
 	struct steps steps;
+	unsigned int before;
 	uint16_t id;
 	pid_t pid;
 	int i;
@@ -519,10 +567,12 @@ static void test_last_close(void)
 	dev = open_node(CDEV);
 	close(again);
 	CHECK(bind_to(dev, fd, NULL) == -EBUSY || bind_to(dev, fd, NULL) == -EINVAL);
+	before = open_descriptors();
 	tell(steps.to_child);
-	for (i = 0; i < 1000 && bind_to(dev, fd, NULL); i++)
+	for (i = 0; i < 1000 && open_descriptors() >= before; i++)
 		usleep(1000);
 	CHECK(i < 1000);
+	CHECK(!bind_to(dev, fd, NULL));
 	reaped(pid);
 	close(dev);
 	close(fd);
@@ -543,7 +593,7 @@ static void test_engine_dies(bool in_use)
 		if (!pid) {
 			struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
-			alarm(20);
+			alarm(5);
 			CHECK(!in_use || works(fd));
 			tell(steps.to_parent);
 			wait_for(steps.to_child);
@@ -611,11 +661,24 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "stranger"))
 		return stranger(atoi(argv[2]), atoi(argv[3]));
 	self = argv[0];
+	alarm(50);
+	if (argc == 3 && !strcmp(argv[1], "kept")) {
+		int dev = atoi(argv[2]);
+
+		/* Bound to nothing: the file's own answer. */
+		CHECK(bind_to(dev, dev, NULL) == -EBADFD);
+		return 0;
+	}
+	if (argc == 2)
+		return !strcmp(argv[1], "vfork") ? first_by_vfork() : first_by_message();
 	/* Nothing of ours is open: a fork is just a fork. */
+	close(open_node("/dev/iommu"));
 	if (fork() == 0)
 		_exit(0);
 	wait(NULL);
 	CHECK(threads() == 1);
+	test_first("vfork");
+	test_first("message");
 	test_fork();
 	test_arguments();
 	test_fault_queue();
