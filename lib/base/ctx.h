@@ -42,6 +42,7 @@ struct ui_counts {
  *  host, opaque, event		immutable
  *  readers			own lock, see base/quiesce.h
  *  counts			atomics
+ *  maps			atomic; how many were ever made, which numbers them
  *  nodes			nodes_lock
  *  iopts, changes		iopts_lock, which comes before each iopt->lock
  *  core, pci, vfio, iommufd, self_mm	immutable between create and destroy
@@ -54,6 +55,7 @@ struct uiommu {
 
 	struct ui_readers readers;
 	struct ui_counts counts;
+	uint64_t maps;
 
 	struct ui_mutex nodes_lock;
 	struct cds_list_head nodes;
@@ -73,6 +75,12 @@ struct uiommu {
 static inline void ui_count_inc(uint64_t *count)
 {
 	__atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+}
+
+/* What it was before. */
+static inline uint64_t ui_count_next(uint64_t *count)
+{
+	return __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 }
 
 static inline void ui_count_dec(uint64_t *count)

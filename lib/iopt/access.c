@@ -263,7 +263,7 @@ void iopt_unpin(struct iopt *iopt, uint64_t iova, uint64_t length, bool lock)
 
 void iopt_for_each_pinned(struct iopt *iopt,
 			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
-				     uint64_t length),
+				     uint64_t length, uint16_t origin),
 			  void *opaque)
 {
 	struct iopt_cursor cur;
@@ -277,7 +277,8 @@ void iopt_for_each_pinned(struct iopt *iopt,
 		iopt_tree_area(&cur, &area);
 		held = iopt->held ? iopt_held_find(iopt, area.start) : NULL;
 		if (iopt->nr_domains || (held && held->pins))
-			fn(opaque, iopt_area_mm(&area), area.uaddr, iopt_area_length(&area));
+			fn(opaque, iopt_area_mm(&area), area.uaddr, iopt_area_length(&area),
+			   iopt_area_origin(&area));
 	}
 	ui_mutex_unlock(&iopt->lock);
 }

@@ -25,6 +25,7 @@ static int iopt_slice_walk(struct iopt *iopt, uint64_t iova, uint64_t last,
 			.length = walk.part - walk.iova + 1,
 			.writable = iopt_area_writable(&walk.area),
 			.present = iopt->nr_domains,
+			.origin = iopt_area_origin(&walk.area),
 		};
 	}
 	return walk.done ? 0 : -ENOENT;

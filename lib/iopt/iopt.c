@@ -267,7 +267,8 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 		.start = iova,
 		.last = iova + slice->length - 1,
 		.uaddr = slice->uaddr,
-		.mm_perm = (uint64_t)slice->mm | perm | (slice->writable ? IOPT_AREA_WRITABLE : 0),
+		.mm_perm = (uint64_t)slice->mm | perm | (slice->writable ? IOPT_AREA_WRITABLE : 0) |
+			   (uint64_t)slice->origin << IOPT_ORIGIN_SHIFT,
 	};
 	int rc = iopt_mm_ref(iopt, slice->mm);
 
@@ -383,6 +384,7 @@ int iopt_map(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uaddr, uint64_t l
 		.uaddr = uaddr,
 		.length = length,
 		.writable = perm & UIOMMU_WRITE,
+		.origin = (uint16_t)ui_count_next(&iopt->ctx->maps),
 	};
 	const struct iopt_slices slices = {.slice = &slice, .nr = 1};
 	uint64_t end;

@@ -59,6 +59,7 @@ int iopt_translate(struct iopt *iopt, uint64_t iova, uint32_t perm, struct uiomm
  * Part of one area; holds the mm.
  *  writable	the memory may be written, whatever the area allows
  *  present	it was looked at, and the source still has a domain
+ *  origin	the map that it comes from; numbers come back after 65,536
  */
 struct iopt_slice {
 	struct uiommu_mm *mm;
@@ -66,6 +67,7 @@ struct iopt_slice {
 	uint64_t length;
 	bool writable;
 	bool present;
+	uint16_t origin;
 };
 
 struct iopt_slices {
@@ -130,7 +132,7 @@ bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range);
 /* Calls fn for each area whose memory Linux would have pinned; under the iopt's lock. */
 void iopt_for_each_pinned(struct iopt *iopt,
 			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
-				     uint64_t length),
+				     uint64_t length, uint16_t origin),
 			  void *opaque);
 
 /* ---- accesses by CPU ---- */

@@ -13,6 +13,9 @@
 
 /* Beside the rights of an area: its memory may be written, if not through this area. */
 #define IOPT_AREA_WRITABLE (1u << 2)
+/* Above the address of its mm: which map it comes from, for copies tell nothing else. */
+#define IOPT_ORIGIN_SHIFT 48
+#define IOPT_MM_MASK (((1ull << IOPT_ORIGIN_SHIFT) - 1) & ~(uint64_t)IOPT_PERM_MASK)
 
 /* IOVAs that may not be mapped, and who says so: a device, or a domain's aperture. */
 struct iopt_reserved {
@@ -113,7 +116,12 @@ struct iopt {
 
 static inline struct uiommu_mm *iopt_area_mm(const struct iopt_area *area)
 {
-	return (struct uiommu_mm *)(area->mm_perm & ~(uint64_t)IOPT_PERM_MASK);
+	return (struct uiommu_mm *)(area->mm_perm & IOPT_MM_MASK);
+}
+
+static inline uint16_t iopt_area_origin(const struct iopt_area *area)
+{
+	return (uint16_t)(area->mm_perm >> IOPT_ORIGIN_SHIFT);
 }
 
 static inline uint32_t iopt_area_perm(const struct iopt_area *area)

@@ -123,10 +123,14 @@ struct count {
 	struct uiommu_mm *mm;
 	uint64_t uptr;
 	uint32_t pins;
-	struct uiommu_page seen[COUNT_MAX];
+	struct {
+		struct uiommu_page page;
+		uint16_t origin;
+	} seen[COUNT_MAX];
 };
 
-static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length)
+static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length,
+			 uint16_t origin)
 {
 	struct count *count = opaque;
 	uint64_t page;
@@ -134,16 +138,19 @@ static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uin
 	if (!mock_page_within(mm, uaddr, length, count->mm, count->uptr, &page))
 		return;
 	for (uint32_t i = 0; i < count->pins; i++)
-		if (count->seen[i].mm == mm && count->seen[i].addr == page)
+		if (count->seen[i].origin == origin && count->seen[i].page.mm == mm &&
+		    count->seen[i].page.addr == page)
 			return;
-	if (count->pins < COUNT_MAX)
-		count->seen[count->pins++] = (struct uiommu_page){.mm = mm, .addr = page};
+	if (count->pins < COUNT_MAX) {
+		count->seen[count->pins].page = (struct uiommu_page){.mm = mm, .addr = page};
+		count->seen[count->pins++].origin = origin;
+	}
 }
 
 /*
  * Linux counts references of page frames, of which each map that is pinned has one,
- * together with its copies.  We count ways to reach the page in maps that are: two
- * maps of one address are taken for a map and its copy.
+ * together with its copies.  We count ways to reach the page in maps that are; copies
+ * know which map they come from.
  */
 static uint32_t count_pins(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_t uptr)
 {
@@ -216,6 +223,23 @@ int mock_check_cache(struct iommufd_ucmd *ucmd)
 
 /* ---- dirty ---- */
 
+/*
+ * An entry of a table is dirty as a whole.  Those of the huge kind are large where what
+ * is mapped lets them.
+ */
+static void mark_entry(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint64_t iova)
+{
+	uint64_t first = iova & ~(MOCK_HUGE_PAGE - 1);
+	struct uiommu_span span;
+
+	if (hwpt->geometry.pgsizes == MOCK_HUGE_PAGE_SIZES && iopt_large_pages(hwpt->ioas->iopt) &&
+	    !translate(ucmd->ictx->file.ctx, hwpt, first, &span) && span.length >= MOCK_HUGE_PAGE &&
+	    !(span.addr & (MOCK_HUGE_PAGE - 1)))
+		iommufd_hwpt_mark_dirty(hwpt, first, MOCK_HUGE_PAGE);
+	else
+		iommufd_hwpt_mark_dirty(hwpt, iova, 1);
+}
+
 /* Marks what the bitmap has, and counts. */
 static int mark_dirty(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint64_t bits)
 {
@@ -233,7 +257,7 @@ static int mark_dirty(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint
 	for (uint64_t i = 0; i < bits; i++) {
 		if (!(map[i / 8] >> i % 8 & 1))
 			continue;
-		iommufd_hwpt_mark_dirty(hwpt, iova + i * page, 1);
+		mark_entry(ucmd, hwpt, iova + i * page);
 		count++;
 	}
 	ui_free(map);
