@@ -164,15 +164,18 @@ static int check_elf(int fd, const char *path, const ElfW(Ehdr) * ehdr)
 	return 0;
 }
 
-/* Will the loader ignore the environment (AT_SECURE)? */
+/*
+ * Will the loader ignore the environment (AT_SECURE)?  For the owner of a setuid
+ * program it wouldn't; but what runs for one user and silently not for another
+ * is worse than what says so.
+ */
 static int check_privileges(int fd, const char *path, const struct stat *st)
 {
 	struct statvfs fs;
 	bool gains;
 
-	gains = ((st->st_mode & S_ISUID) && st->st_uid != geteuid()) ||
-		((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-		 st->st_gid != getegid()) ||
+	gains = (st->st_mode & S_ISUID) ||
+		(st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ||
 		(geteuid() && fgetxattr(fd, "security.capability", NULL, 0) > 0);
 	if (gains && !fstatvfs(fd, &fs) && (fs.f_flag & ST_NOSUID))
 		gains = false;
