@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <uiommu/file.h>
 
 #include "fdtable_object.h"
@@ -29,16 +30,17 @@
 
 /* The least number of bytes that makes a stream readable; this isn't a stream. */
 #define MARK_LOWAT 0x7569f00d
-/* Where MSG_PEEK begins; nobody peeks. */
-#define MARK_PEEK 0x6f6d6d75
+/* For how many seconds a receive waits; none is made that waits. */
+#define MARK_WAIT 0x6f6d6d75
 
 int fdshare_mark(int fd, ino_t *ino)
 {
-	int lowat = MARK_LOWAT, peek = MARK_PEEK;
+	struct timeval wait = {.tv_sec = MARK_WAIT};
+	int lowat = MARK_LOWAT;
 	struct stat st;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &peek, sizeof(peek)) || real_fstat(fd, &st))
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) || real_fstat(fd, &st))
 		return -errno;
 	*ino = st.st_ino;
 	return 0;
@@ -54,7 +56,11 @@ static bool option_is(int fd, int option, int value)
 
 static bool marked(int fd)
 {
-	return option_is(fd, SO_RCVLOWAT, MARK_LOWAT) && option_is(fd, SO_PEEK_OFF, MARK_PEEK) &&
+	struct timeval wait;
+	socklen_t len = sizeof(wait);
+
+	return option_is(fd, SO_RCVLOWAT, MARK_LOWAT) &&
+	       !getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, &len) && wait.tv_sec == MARK_WAIT &&
 	       option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_TYPE, SOCK_SEQPACKET);
 }
 
@@ -320,10 +326,17 @@ bool fdshare_hung_up(struct shim_file *held)
 
 /* ---- channels ---- */
 
+static bool writable(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+
+	return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLOUT | POLLHUP));
+}
+
 void fdshare_replug(struct shim_file *sf)
 {
 	fdtable_lock();
-	if (sf->client_fd >= 0 && marked(sf->client_fd))
+	if (sf->client_fd >= 0 && marked(sf->client_fd) && writable(sf->client_fd))
 		fdtable_never_writable(sf->client_fd);
 	fdtable_unlock();
 }
@@ -346,12 +359,12 @@ int fdshare_connect(struct shim_file *sf, bool *unplugged)
 		rc = -errno;
 		goto out_unlock;
 	}
+	/* If it's one that is never writable: fdshare_replug() once this has arrived. */
+	*unplugged = !writable(sf->client_fd);
 	rc = channel_send(sf->client_fd, &msg, pair[1]);
 	if (rc == -EAGAIN) {
-		/* It's one that is never writable: fdshare_replug() once this has arrived. */
 		setsockopt(sf->client_fd, SOL_SOCKET, SO_SNDBUF, &more, sizeof(more));
 		rc = channel_send(sf->client_fd, &msg, pair[1]);
-		*unplugged = true;
 	}
 	real_close(pair[1]);
 	if (rc < 0) {
@@ -387,8 +400,8 @@ struct shim_file *fdshare_accept(struct shim_file *sf)
 	fdtable_lock();
 	/* What keeps it from being writable stays, if there is nothing behind it. */
 	if (sf->file && sf->engine_fd >= 0 &&
-	    !shim_syscall(SYS_ioctl, sf->engine_fd, SIOCINQ, (long)&queued, 0, 0, 0) &&
-	    queued == FDTABLE_PLUG)
+	    !shim_syscall(SYS_ioctl, sf->engine_fd, SIOCINQ, (long)&queued, 0, 0, 0) && queued &&
+	    queued % FDTABLE_PLUG == 0)
 		rc = -EAGAIN;
 	else
 		rc = sf->file && sf->engine_fd >= 0 ? channel_recv(sf->engine_fd, &msg, &fd) :

@@ -326,6 +326,9 @@ static void test_fault_queue(void)
 
 	steps_open(&steps);
 	setup(true);
+	/* It has been readable before. */
+	fetch(IOVA);
+	answer(queue);
 	pid = fork();
 	if (!pid) {
 		struct iommu_fault_alloc fault = {.size = sizeof(fault)};
