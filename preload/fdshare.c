@@ -258,11 +258,13 @@ int channel_recv(int sock, struct channel_msg *msg, int *fd)
 	struct msghdr hdr = {.msg_iov = &iov,
 			     .msg_iovlen = 1,
 			     .msg_control = &control,
-			     .msg_controllen = sizeof(control.room)};
+			     .msg_controllen = CMSG_LEN(sizeof(int))};
 	struct cmsghdr *cmsg;
 	long n;
 
+	/* With no padding counted, so that a second descriptor has no room. */
 	*fd = -1;
+	msg->magic = 0;
 	n = shim_syscall(SYS_recvmsg, sock, (long)&hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, 0, 0, 0);
 	if (n < 0)
 		return (int)n;
@@ -394,7 +396,7 @@ struct shim_file *fdshare_accept(struct shim_file *sf)
 	struct shim_file *held;
 	struct channel_msg msg;
 	int fd = -1;
-	int queued;
+	int queued = 0;
 	int rc;
 
 	fdtable_lock();

@@ -399,7 +399,7 @@ int fdtable_install(struct uiommu_file *file, int flags)
 {
 	struct shim_file *sf;
 	short events;
-	int fd;
+	int fd = -1;
 	int rc;
 
 	fdtable_lock();
