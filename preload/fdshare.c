@@ -348,7 +348,7 @@ int fdshare_connect(struct shim_file *sf, bool *unplugged)
 	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_HELLO};
 	struct shim_file *held;
 	int more = 1 << 16;
-	int pair[2];
+	int pair[2] = {-1, -1};
 	int rc;
 
 	*unplugged = false;
@@ -423,7 +423,7 @@ struct shim_file *fdshare_install(struct uiommu_file *file, struct shim_file *he
 				  .accmode = O_RDWR};
 	short events = uiommu_file_poll(file);
 	struct shim_file *sf;
-	int fd;
+	int fd = -1;
 	int rc;
 
 	strncpy(msg.name, uiommu_file_path(file), CHANNEL_NAME - 1);

@@ -354,7 +354,7 @@ struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_
 	int type = SOCK_SEQPACKET | ((flags & O_CLOEXEC) ? SOCK_CLOEXEC : 0) |
 		   ((flags & O_NONBLOCK) ? SOCK_NONBLOCK : 0);
 	struct shim_file *sf = fdtable_file_alloc(uiommu_file_path(file));
-	int pair[2];
+	int pair[2] = {-1, -1};
 	int rc;
 
 	if (!sf)

@@ -57,8 +57,8 @@ uint64_t *core_slot_make(struct uiommu_group *group, uint32_t pasid)
 	struct core_leaf *leaf;
 
 	ui_mutex_assert_held(&group->mutex);
-	if (slot)
-		return slot;
+	if (slot || pasid == UIOMMU_NO_PASID)
+		return slot; /* that of the RID is always there */
 
 	table = group->table;
 	if (!table) {

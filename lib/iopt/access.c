@@ -19,7 +19,7 @@ int iopt_add_access(struct iopt *iopt, struct iopt_access *access)
 	ui_mutex_lock(&iopt->lock);
 	while (slot < iopt->nr_accesses && iopt->accesses[slot])
 		slot++;
-	rc = iopt_array_grow(&iopt->accesses, sizeof(*iopt->accesses), slot, &iopt->max_accesses);
+	rc = iopt_array_grow(&iopt->accesses, sizeof(void *), slot, &iopt->max_accesses);
 	if (rc)
 		goto out_unlock;
 	if (slot == iopt->nr_accesses)

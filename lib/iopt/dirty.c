@@ -113,7 +113,8 @@ static void mark_word(struct iopt_dirty *dirty, uint64_t word, uint64_t bits)
 {
 	struct dirty_node *path[MAX_LEVELS];
 	struct dirty_node *node = dirty->nodes;
-	unsigned int level = dirty->levels;
+	const unsigned int top = dirty->levels;
+	unsigned int level = top;
 
 	for (;;) {
 		uint64_t pos = word >> level * SLOT_BITS & ((1 << SLOT_BITS) - 1);
@@ -129,7 +130,7 @@ static void mark_word(struct iopt_dirty *dirty, uint64_t word, uint64_t bits)
 		level--;
 	}
 	set_bits(&path[0]->slots[word & ((1 << SLOT_BITS) - 1)], bits);
-	for (; level <= dirty->levels; level++)
+	for (; level <= top; level++)
 		set_bits(&path[level]->summary,
 			 1ull << (word >> level * SLOT_BITS & ((1 << SLOT_BITS) - 1)));
 }

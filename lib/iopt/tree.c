@@ -67,7 +67,7 @@ static struct iopt_inner *iopt_inner_alloc(const uint64_t *key, const uint64_t *
 	if (!inner)
 		return NULL;
 	inner->node.memory = memory;
-	inner->valid = ~0ull >> (64 - nr);
+	inner->valid = nr ? ~0ull >> (64 - nr) : 0;
 	memset(inner->key, 0xff, sizeof(inner->key));
 	memcpy(inner->key, key, nr * sizeof(*key));
 	for (unsigned int i = 1; i < IOPT_BLOCK; i++)

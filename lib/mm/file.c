@@ -83,8 +83,8 @@ static int mm_reopen(int fd)
 /* Rounds to what the file's pages ask for.  False: nobody could pin this. */
 static bool mm_file_shape(struct mm_file_part *part)
 {
-	struct statfs fs;
-	struct stat st;
+	struct statfs fs = {0};
+	struct stat st = {0};
 	uint64_t page = MM_PAGE, end;
 
 	if (part->length > MM_MAPPABLE_MAX || part->start > INT64_MAX - MM_MAPPABLE_MAX)

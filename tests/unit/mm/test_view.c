@@ -52,8 +52,12 @@ static void test_model(void **state)
 			uint64_t at = (c + 2) << 32;
 			bool aside = rand() % 2;
 
-			/* No page of ours is there: unmapping it is harmless. */
-			chunk[c] = mm_chunk_create(at << 8, 4096);
+			/* A page of its own, which goes with the chunk. */
+			void *page =
+				mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+			assert_ptr_not_equal(page, MAP_FAILED);
+			chunk[c] = mm_chunk_create((uint64_t)(uintptr_t)page, 4096);
 			assert_int_equal(mm_view_reserve(view, c + 1, 1), 0);
 			mm_view_assign(view, BASE + start, BASE + end, at, aside ? chunk[c] : NULL);
 			for (uint64_t i = start; i < end; i++) {
