@@ -186,7 +186,7 @@ void iopt_unreserve_locked(struct iopt *iopt, const void *owner);
 const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t pos);
 
 /* domain.c; all need the lock */
-/* What domains and accesses ask for now; -EADDRINUSE: areas don't have it. */
+/* From what the domains and accesses that are there ask; -EADDRINUSE: areas don't have it. */
 int iopt_update_alignment(struct iopt *iopt);
 
 /* alloc.c; all need the lock */

@@ -10,11 +10,13 @@
 
 #include "client.h"
 
+#define TREE "root" /* the folder of the run folder that has the tree */
+
 static const char *run; /* nothing may show it */
 
 static bool hidden(const char *text)
 {
-	return !strstr(text, run) && !strstr(text, "/root/");
+	return !strstr(text, run) && !strstr(text, "/" TREE "/");
 }
 
 static void slurp(int fd, char *buf, size_t size)

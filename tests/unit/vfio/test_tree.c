@@ -81,14 +81,16 @@ static const char *content(struct place *p, const char *path)
 	return text;
 }
 
-/* Where root/@path leads, relative to root/; NULL if it leads out of it. */
+#define TREE "root"
+
+/* Where @path of the tree leads, relative to it; NULL if it leads out of it. */
 static const char *resolve(struct place *p, const char *path)
 {
 	static char real[PATH_MAX];
 	char full[256];
 	size_t skip;
 
-	skip = (size_t)snprintf(full, sizeof(full), "%s/root/", p->dir);
+	skip = (size_t)snprintf(full, sizeof(full), "%s/%s/", p->dir, TREE);
 	snprintf(full + skip, sizeof(full) - skip, "%s", path);
 	if (!realpath(full, real))
 		fail_msg("%s leads nowhere", full);
