@@ -91,9 +91,23 @@ static int handle_claim(struct uiommu_attach_handle *handle)
 	return ui_cmpxchg(&handle->state, &state, CORE_HANDLE_CLAIMED) ? 0 : -EINVAL;
 }
 
-static void handle_unclaim(struct uiommu_attach_handle *handle)
+/* What attach and replace begin with: *handle is claimed, and made if it is NULL. */
+static int handle_prepare(const struct uiommu_domain *domain, const struct uiommu_group *group,
+			  uint32_t pasid, struct uiommu_attach_handle **handle)
+{
+	if (!valid_args(domain, group, pasid, *handle))
+		return -EINVAL;
+	if (!*handle)
+		*handle = core_handle_alloc_anonymous(group->ctx);
+	return *handle ? handle_claim(*handle) : -ENOMEM;
+}
+
+/* The attach failed: the handle is as new, and one that we made goes. */
+static void handle_give_back(struct uiommu_attach_handle *handle, bool anonymous)
 {
 	ui_store_release(&handle->state, CORE_HANDLE_NEW);
+	if (anonymous)
+		uiommu_attach_handle_put(handle);
 }
 
 /* Put by handle_release(): the domain and the group. */
@@ -158,15 +172,8 @@ int uiommu_attach_group_handle(struct uiommu_domain *domain, struct uiommu_group
 			       uint32_t pasid, struct uiommu_attach_handle *handle)
 {
 	bool anonymous = !handle;
-	int rc;
+	int rc = handle_prepare(domain, group, pasid, &handle);
 
-	if (!valid_args(domain, group, pasid, handle))
-		return -EINVAL;
-	if (anonymous)
-		handle = core_handle_alloc_anonymous(group->ctx);
-	if (!handle)
-		return -ENOMEM;
-	rc = handle_claim(handle);
 	if (rc)
 		return rc;
 
@@ -174,11 +181,8 @@ int uiommu_attach_group_handle(struct uiommu_domain *domain, struct uiommu_group
 	rc = attach_locked(domain, group, pasid, handle);
 	ui_mutex_unlock(&group->mutex);
 
-	if (rc) {
-		handle_unclaim(handle);
-		if (anonymous)
-			uiommu_attach_handle_put(handle);
-	}
+	if (rc)
+		handle_give_back(handle, anonymous);
 	return rc;
 }
 
@@ -213,15 +217,8 @@ int uiommu_replace_group_handle(struct uiommu_domain *domain, struct uiommu_grou
 {
 	struct uiommu_attach_handle *old;
 	bool anonymous = !handle;
-	int rc;
+	int rc = handle_prepare(domain, group, pasid, &handle);
 
-	if (!valid_args(domain, group, pasid, handle))
-		return -EINVAL;
-	if (anonymous)
-		handle = core_handle_alloc_anonymous(group->ctx);
-	if (!handle)
-		return -ENOMEM;
-	rc = handle_claim(handle);
 	if (rc)
 		return rc;
 
@@ -229,9 +226,7 @@ int uiommu_replace_group_handle(struct uiommu_domain *domain, struct uiommu_grou
 	old = replace_locked(domain, group, pasid, handle);
 	ui_mutex_unlock(&group->mutex);
 	if (UIOMMU_IS_ERR(old)) {
-		handle_unclaim(handle);
-		if (anonymous)
-			uiommu_attach_handle_put(handle);
+		handle_give_back(handle, anonymous);
 		return (int)UIOMMU_PTR_ERR(old);
 	}
 
