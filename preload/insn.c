@@ -374,13 +374,30 @@ static const struct insn_row rows[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	M(VPMINUB) = {insn_vec_op, VOP_MINU8},
 	M(PMAXUB) = {insn_vec_op, VOP_MAXU8},
 	M(VPMAXUB) = {insn_vec_op, VOP_MAXU8},
+	M(VPCMPB) = {insn_vec_compare, VCMP_SIGNED},
+	M(VPCMPUB) = {insn_vec_compare, VCMP_UNSIGNED},
+	M(VPCMPW) = {insn_vec_compare, VCMP_SIGNED},
+	M(VPCMPUW) = {insn_vec_compare, VCMP_UNSIGNED},
+	M(VPCMPD) = {insn_vec_compare, VCMP_SIGNED},
+	M(VPCMPUD) = {insn_vec_compare, VCMP_UNSIGNED},
+	M(VPCMPQ) = {insn_vec_compare, VCMP_SIGNED},
+	M(VPCMPUQ) = {insn_vec_compare, VCMP_UNSIGNED},
+	M(VPTESTMB) = {insn_vec_compare, VCMP_TEST},
+	M(VPTESTNMB) = {insn_vec_compare, VCMP_TEST_NOT},
+	M(VPTESTMW) = {insn_vec_compare, VCMP_TEST},
+	M(VPTESTNMW) = {insn_vec_compare, VCMP_TEST_NOT},
+	M(VPTESTMD) = {insn_vec_compare, VCMP_TEST},
+	M(VPTESTNMD) = {insn_vec_compare, VCMP_TEST_NOT},
+	M(VPTESTMQ) = {insn_vec_compare, VCMP_TEST},
+	M(VPTESTNMQ) = {insn_vec_compare, VCMP_TEST_NOT},
 	M(PTEST) = {insn_vec_test},
 	M(VPTEST) = {insn_vec_test},
 };
 
-/* Two mnemonics are both a string and an SSE instruction. */
+/* Two mnemonics are both a string and an SSE instruction; others do other things in AVX-512. */
 static struct insn_row row_of(const struct insn *in)
 {
+	bool evex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 	bool string = in->zi.meta.category == ZYDIS_CATEGORY_STRINGOP;
 
 	switch (in->zi.mnemonic) {
@@ -396,10 +413,36 @@ static struct insn_row row_of(const struct insn *in)
 		if (in->zi.operand_count_visible == 1)
 			return (struct insn_row){insn_wide, ALU_IMUL1};
 		break;
+	case ZYDIS_MNEMONIC_VPCMPEQB:
+	case ZYDIS_MNEMONIC_VPCMPEQW:
+	case ZYDIS_MNEMONIC_VPCMPEQD:
+	case ZYDIS_MNEMONIC_VPCMPEQQ:
+		if (evex)
+			return (struct insn_row){insn_vec_compare, VCMP_EQUAL};
+		break;
+	case ZYDIS_MNEMONIC_VPCMPGTB:
+	case ZYDIS_MNEMONIC_VPCMPGTW:
+	case ZYDIS_MNEMONIC_VPCMPGTD:
+	case ZYDIS_MNEMONIC_VPCMPGTQ:
+		if (evex)
+			return (struct insn_row){insn_vec_compare, VCMP_GREATER};
+		break;
 	default:
 		break;
 	}
 	return rows[in->zi.mnemonic];
+}
+
+/* AVX-512: the mask is no operand like the others, it is zi.avx.mask. */
+static void drop_mask(struct insn *in)
+{
+	if (in->zi.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX ||
+	    in->op[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    in->op[1].reg.value != in->zi.avx.mask.reg)
+		return;
+	in->zi.operand_count--;
+	in->zi.operand_count_visible--;
+	memmove(in->op + 1, in->op + 2, (in->zi.operand_count - 1u) * sizeof(in->op[0]));
 }
 
 static void find_memory(struct insn *in)
@@ -437,8 +480,10 @@ enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 	if (!row.fn)
 		return insn_unknown(&in, "not covered");
 	if (in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-	    in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX && row.fn != insn_vec_mov)
+	    in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX && row.fn != insn_vec_mov &&
+	    row.fn != insn_vec_compare)
 		return insn_unknown(&in, "AVX-512 computes here");
+	drop_mask(&in);
 	find_memory(&in);
 	if (row.fn != insn_string && !in.mem)
 		return insn_unknown(&in, "no memory operand");

@@ -78,6 +78,7 @@ struct insn_mem_ops {
  *  ymm_high	16 times 16 bytes, or NULL: this processor has none
  *  zmm_high	upper halves of zmm0 to 15, 16 times 32 bytes, or NULL
  *  zmm_more	zmm16 to 31, 16 times 64 bytes, or NULL
+ *  opmask	k0 to 7, 8 times 8 bytes, or NULL
  *  xstate_bv	NULL, or says which parts of the saved state are not all zeros
  */
 struct insn_cpu {
@@ -88,6 +89,7 @@ struct insn_cpu {
 	uint8_t *ymm_high;
 	uint8_t *zmm_high;
 	uint8_t *zmm_more;
+	uint8_t *opmask;
 	uint64_t *xstate_bv;
 	const struct insn_mem_ops *mem;
 	void *opaque;

@@ -124,6 +124,16 @@ enum insn_vec_op {
 	VOP_MAXU8,
 };
 enum insn_outcome insn_vec_op(struct insn *in, unsigned int arg);
+/* Into a mask register; @arg: enum insn_vec_compare */
+enum insn_vec_compare {
+	VCMP_SIGNED, /* an immediate says how */
+	VCMP_UNSIGNED,
+	VCMP_EQUAL,
+	VCMP_GREATER,
+	VCMP_TEST,
+	VCMP_TEST_NOT,
+};
+enum insn_outcome insn_vec_compare(struct insn *in, unsigned int arg);
 /* ptest: flags only. */
 enum insn_outcome insn_vec_test(struct insn *in, unsigned int arg);
 

@@ -2,142 +2,108 @@
 /*
  * preload/insn_vec.c - moves between memory and vector registers
  *
- * Registers live in the saved state of the interrupted code: xmm in the legacy
- * area, what is above in areas of their own, which may be marked as all zeros.  VEX
- * and EVEX forms clear what is above their length, legacy forms leave it.  16 bytes are
- * two accesses of 8, the lower one first.
+ * 16 bytes are two accesses of 8, the lower one first.  With a mask, exactly the
+ * enabled elements are accessed, in as few pieces as they form.
  */
 #include <string.h>
 
 #include "insn_priv.h"
+#include "insn_vreg.h"
 
-#define XSTATE_SSE 2
-#define XSTATE_YMM 4
-#define XSTATE_ZMM_HIGH 64
-#define XSTATE_ZMM_MORE 128
+/* ---- memory, some elements of it ---- */
 
-/* A value of up to 64 bytes, low first. */
-union vec {
-	uint8_t b[64];
-	uint16_t w[32];
-	uint32_t d[16];
-	uint64_t q[8];
+/*
+ * Elements of @step bytes of the memory operand; those whose bit is clear are not touched.
+ *  first, bytes	the next run of enabled ones
+ */
+struct run {
+	unsigned int first, bytes;
 };
 
-/* xmm, ymm, zmm: 32 each. */
-static unsigned int vec_size(ZydisRegister reg)
+static bool next_run(struct run *run, const struct insn *in, uint64_t mask, unsigned int step)
 {
-	if (reg >= ZYDIS_REGISTER_XMM0 && reg <= ZYDIS_REGISTER_XMM31)
-		return 16;
-	if (reg >= ZYDIS_REGISTER_YMM0 && reg <= ZYDIS_REGISTER_YMM31)
-		return 32;
-	if (reg >= ZYDIS_REGISTER_ZMM0 && reg <= ZYDIS_REGISTER_ZMM31)
-		return 64;
+	unsigned int at = (run->first + run->bytes) / step, count = in->size / step;
+
+	while (at < count && !(mask >> at & 1))
+		at++;
+	run->first = at * step;
+	while (at < count && mask >> at & 1)
+		at++;
+	run->bytes = at * step - run->first;
+	return run->bytes;
+}
+
+static int probe_runs(struct insn *in, uint64_t mask, unsigned int step, bool write)
+{
+	for (struct run run = {0}; next_run(&run, in, mask, step);)
+		if (insn_probe(in, in->ea + run.first, run.bytes, write))
+			return -1;
 	return 0;
 }
 
-static bool is_vec(const ZydisDecodedOperand *op)
+static int load_runs(struct insn *in, uint64_t mask, unsigned int step, uint8_t *buf)
 {
-	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && vec_size(op->reg.value);
+	const struct insn_mem_ops *mem = in->cpu->mem;
+
+	if (probe_runs(in, mask, step, false))
+		return -1;
+	for (struct run run = {0}; next_run(&run, in, mask, step);)
+		if (mem->load(in->cpu, in->ea + run.first, buf + run.first, run.bytes))
+			return -1;
+	return 0;
 }
 
-static unsigned int vec_index(ZydisRegister reg)
+static enum insn_outcome store_runs(struct insn *in, uint64_t mask, unsigned int step,
+				    const uint8_t *buf)
 {
-	switch (vec_size(reg)) {
-	case 16:
-		return reg - ZYDIS_REGISTER_XMM0;
-	case 32:
-		return reg - ZYDIS_REGISTER_YMM0;
-	}
-	return reg - ZYDIS_REGISTER_ZMM0;
-}
+	const struct insn_mem_ops *mem = in->cpu->mem;
 
-/* One of the areas that a register's bytes are spread over, 16 registers each. */
-static void part_get(const struct insn_cpu *cpu, const uint8_t *area, uint64_t bit, unsigned int at,
-		     void *to, unsigned int size)
-{
-	if (area && (!cpu->xstate_bv || (*cpu->xstate_bv & bit)))
-		memcpy(to, area + at * size, size);
-	else
-		memset(to, 0, size);
-}
-
-static void part_set(struct insn_cpu *cpu, uint8_t *area, uint64_t bit, unsigned int at,
-		     const void *from, unsigned int size)
-{
-	static const uint8_t zeros[64];
-
-	if (!area)
-		return;
-	if (cpu->xstate_bv && !(*cpu->xstate_bv & bit)) {
-		if (!memcmp(from, zeros, size))
-			return; /* all are, and stay so */
-		memset(area, 0, 16 * size);
-		*cpu->xstate_bv |= bit;
-	}
-	memcpy(area + at * size, from, size);
-}
-
-static void vec_get(const struct insn_cpu *cpu, ZydisRegister reg, union vec *v)
-{
-	unsigned int n = vec_index(reg);
-
-	if (n >= 16) {
-		part_get(cpu, cpu->zmm_more, XSTATE_ZMM_MORE, n - 16, v->b, 64);
-		return;
-	}
-	memcpy(v->b, cpu->xmm + 16 * n, 16);
-	part_get(cpu, cpu->ymm_high, XSTATE_YMM, n, v->b + 16, 16);
-	part_get(cpu, cpu->zmm_high, XSTATE_ZMM_HIGH, n, v->b + 32, 32);
-}
-
-static void vec_set(struct insn *in, ZydisRegister reg, union vec *v)
-{
-	bool legacy = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
-	unsigned int n = vec_index(reg), size = vec_size(reg);
-	struct insn_cpu *cpu = in->cpu;
-
-	memset(v->b + size, 0, sizeof(*v) - size);
-	if (n >= 16) {
-		part_set(cpu, cpu->zmm_more, XSTATE_ZMM_MORE, n - 16, v->b, 64);
-		return;
-	}
-	memcpy(cpu->xmm + 16 * n, v->b, 16);
-	if (cpu->xstate_bv)
-		*cpu->xstate_bv |= XSTATE_SSE;
-	/* Legacy forms leave alone what is above. */
-	if (legacy)
-		return;
-	part_set(cpu, cpu->ymm_high, XSTATE_YMM, n, v->b + 16, 16);
-	part_set(cpu, cpu->zmm_high, XSTATE_ZMM_HIGH, n, v->b + 32, 32);
-}
-
-static int load_bytes(struct insn *in, void *buf)
-{
-	return insn_probe(in, in->ea, in->size, false) ?:
-		       in->cpu->mem->load(in->cpu, in->ea, buf, in->size);
-}
-
-static enum insn_outcome store_bytes(struct insn *in, const void *buf)
-{
-	if (insn_probe(in, in->ea, in->size, true) ||
-	    in->cpu->mem->store(in->cpu, in->ea, buf, in->size))
+	if (probe_runs(in, mask, step, true))
 		return INSN_FAULT;
+	for (struct run run = {0}; next_run(&run, in, mask, step);)
+		if (mem->store(in->cpu, in->ea + run.first, buf + run.first, run.bytes))
+			return INSN_FAULT;
 	return INSN_DONE;
 }
+
+/* The elements of an AVX-512 form that count; all of any other. */
+static uint64_t elements(const struct insn *in)
+{
+	ZydisRegister reg = in->zi.avx.mask.reg;
+
+	if (in->zi.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX || reg == ZYDIS_REGISTER_NONE ||
+	    reg == ZYDIS_REGISTER_K0)
+		return ~0ull;
+	return insn_mask_get(in->cpu, reg);
+}
+
+static unsigned int step_of(const struct insn *in, int at)
+{
+	return in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ? in->op[at].element_size / 8 :
+								    in->size;
+}
+
+static int load_bytes(struct insn *in, uint8_t *buf)
+{
+	return load_runs(in, ~0ull, in->size, buf);
+}
+
+static enum insn_outcome store_bytes(struct insn *in, const uint8_t *buf)
+{
+	return store_runs(in, elements(in), step_of(in, in->mem_at), buf);
+}
+
+/* ---- moves ---- */
 
 static enum insn_outcome vec_store(struct insn *in, unsigned int kind)
 {
 	const ZydisDecodedOperand *from = &in->op[1];
-	union vec v;
+	union insn_value v;
 	uint64_t lane;
 
-	/* EVEX forms have a mask register in between, which is k0: none. */
-	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && !is_vec(from))
-		from++;
-	if (!is_vec(from))
+	if (!insn_is_vec(from))
 		return insn_unknown(in, "stores an MMX register");
-	vec_get(in->cpu, from->reg.value, &v);
+	insn_vec_get(in->cpu, from->reg.value, &v);
 	switch (kind) {
 	case VEC_MOV:
 	case VEC_MOV_LOW:
@@ -153,21 +119,47 @@ static enum insn_outcome vec_store(struct insn *in, unsigned int kind)
 	return insn_unknown(in, "not a store");
 }
 
+/* What @v shall be without a mask becomes what it is with one. */
+static void merge(const struct insn *in, union insn_value *v, uint64_t mask, unsigned int size)
+{
+	bool zeroing = in->zi.avx.mask.mode == ZYDIS_MASK_MODE_ZEROING;
+	unsigned int step = step_of(in, 0);
+	union insn_value old = {0};
+
+	if (!zeroing)
+		insn_vec_get(in->cpu, in->op[0].reg.value, &old);
+	for (unsigned int i = 0; i < size / step; i++)
+		if (!(mask >> i & 1))
+			memcpy(v->b + i * step, old.b + i * step, step);
+}
+
+static int load_masked(struct insn *in, unsigned int kind, uint64_t mask, union insn_value *from)
+{
+	unsigned int count = in->zi.avx.vector_length / 8 / step_of(in, 0);
+
+	if (kind == VEC_MOV)
+		return load_runs(in, mask, step_of(in, in->mem_at), from->b);
+	/* Broadcast: the one element is read if anybody wants it. */
+	if (count < 64)
+		mask &= (1ull << count) - 1;
+	return mask ? load_bytes(in, from->b) : 0;
+}
+
 static enum insn_outcome vec_load(struct insn *in, unsigned int kind)
 {
 	ZydisRegister dst = in->op[0].reg.value;
-	union vec v, from;
-	uint64_t lane;
+	uint64_t lane, mask = elements(in);
+	union insn_value v, from = {0};
 
-	if (!is_vec(&in->op[0]) || in->size > sizeof(from))
+	if (!insn_is_vec(&in->op[0]) || in->size > sizeof(from))
 		return insn_unknown(in, "loads an MMX register");
-	if (load_bytes(in, from.b))
+	if (mask == ~0ull ? load_bytes(in, from.b) : load_masked(in, kind, mask, &from))
 		return INSN_FAULT;
 	/* The other source: its own operand in VEX forms, else the destination. */
-	if (in->mem_at == 2 && is_vec(&in->op[1]))
-		vec_get(in->cpu, in->op[1].reg.value, &v);
+	if (in->mem_at == 2 && insn_is_vec(&in->op[1]))
+		insn_vec_get(in->cpu, in->op[1].reg.value, &v);
 	else
-		vec_get(in->cpu, dst, &v);
+		insn_vec_get(in->cpu, dst, &v);
 	switch (kind) {
 	case VEC_MOV:
 		memset(&v, 0, sizeof(v));
@@ -194,22 +186,92 @@ static enum insn_outcome vec_load(struct insn *in, unsigned int kind)
 	default:
 		return insn_unknown(in, "not a load");
 	}
-	vec_set(in, dst, &v);
+	if (mask != ~0ull)
+		merge(in, &v, mask, kind == VEC_MOV ? in->size : sizeof(v));
+	insn_vec_set(in, dst, &v);
 	return INSN_DONE;
 }
 
 enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 {
-	const ZydisDecodedInstructionAvx *avx = &in->zi.avx;
+	const struct insn_cpu *cpu = in->cpu;
 
-	if (!in->cpu->xmm)
+	if (!cpu->xmm)
 		return insn_unknown(in, "no vector state");
 	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
-	    (kind != VEC_MOV || avx->broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID ||
-	     (avx->mask.reg != ZYDIS_REGISTER_NONE && avx->mask.reg != ZYDIS_REGISTER_K0) ||
-	     !in->cpu->zmm_high || !in->cpu->zmm_more))
+	    ((kind != VEC_MOV && kind != VEC_BROADCAST) || !cpu->zmm_high || !cpu->zmm_more ||
+	     !cpu->opmask))
 		return insn_unknown(in, "this form of AVX-512");
 	return in->mem_at == 0 ? vec_store(in, kind) : vec_load(in, kind);
+}
+
+/* ---- AVX-512: comparing into a mask register, as memcmp() and strlen() do ---- */
+
+/* Element @at as a number that compares unsigned. */
+static uint64_t element(const union insn_value *v, unsigned int at, unsigned int step,
+			bool is_signed)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, v->b + at * step, step);
+	return is_signed ? value ^ 1ull << (8 * step - 1) : value;
+}
+
+static bool holds(uint64_t a, uint64_t b, unsigned int predicate)
+{
+	enum {
+		EQUAL,
+		LESS,
+		LESS_OR_EQUAL
+	};
+	unsigned int base = predicate & 3;
+	bool yes = (base == EQUAL && a == b) || (base == LESS && a < b) ||
+		   (base == LESS_OR_EQUAL && a <= b);
+
+	return yes != (predicate >> 2 & 1);
+}
+
+static bool element_says(const struct insn *in, unsigned int kind, const union insn_value *a,
+			 const union insn_value *b, unsigned int at)
+{
+	unsigned int step = in->op[1].element_size / 8;
+	bool is_signed = kind == VCMP_SIGNED || kind == VCMP_GREATER;
+	uint64_t left = element(a, at, step, is_signed), right = element(b, at, step, is_signed);
+
+	switch (kind) {
+	case VCMP_EQUAL:
+		return left == right;
+	case VCMP_GREATER:
+		return left > right;
+	case VCMP_TEST:
+		return left & right;
+	case VCMP_TEST_NOT:
+		return !(left & right);
+	}
+	return holds(left, right, (unsigned int)in->op[3].imm.value.u & 7);
+}
+
+enum insn_outcome insn_vec_compare(struct insn *in, unsigned int kind)
+{
+	unsigned int size = in->zi.avx.vector_length / 8, step = in->op[1].element_size / 8;
+	uint64_t mask = elements(in), result = 0;
+	union insn_value a, b = {0};
+
+	if (!in->cpu->opmask || in->mem_at != 2)
+		return insn_unknown(in, "operands");
+	if (size / step < 64)
+		mask &= (1ull << size / step) - 1;
+	if (in->size < size ? mask && load_bytes(in, b.b) : load_runs(in, mask, step, b.b))
+		return INSN_FAULT;
+	/* One element for all. */
+	for (unsigned int at = in->size; at < size; at += in->size)
+		memcpy(b.b + at, b.b, in->size);
+	insn_vec_get(in->cpu, in->op[1].reg.value, &a);
+	for (unsigned int i = 0; i < size / step; i++)
+		if (mask >> i & 1 && element_says(in, kind, &a, &b, i))
+			result |= 1ull << i;
+	insn_mask_set(in->cpu, in->op[0].reg.value, result);
+	return INSN_DONE;
 }
 
 /* ---- computing with a memory source, as memcmp() and strlen() do ---- */
@@ -220,9 +282,10 @@ enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 			r.member[i] = (expr);                                                      \
 	} while (0)
 
-static union vec vec_compute(const union vec *a, const union vec *b, unsigned int op)
+static union insn_value vec_compute(const union insn_value *a, const union insn_value *b,
+				    unsigned int op)
 {
-	union vec r = {0};
+	union insn_value r = {0};
 
 	switch (op) {
 	case VOP_AND:
@@ -285,28 +348,28 @@ static union vec vec_compute(const union vec *a, const union vec *b, unsigned in
 
 enum insn_outcome insn_vec_op(struct insn *in, unsigned int op)
 {
-	union vec a, b = {0}, r;
+	union insn_value a, b = {0}, r;
 
-	if (!in->cpu->xmm || in->mem_at < 1 || !is_vec(&in->op[0]) || in->size > sizeof(b))
+	if (!in->cpu->xmm || in->mem_at < 1 || !insn_is_vec(&in->op[0]) || in->size > sizeof(b))
 		return insn_unknown(in, "operands");
 	if (load_bytes(in, b.b))
 		return INSN_FAULT;
-	vec_get(in->cpu, in->op[in->mem_at - 1].reg.value, &a);
+	insn_vec_get(in->cpu, in->op[in->mem_at - 1].reg.value, &a);
 	r = vec_compute(&a, &b, op);
-	vec_set(in, in->op[0].reg.value, &r);
+	insn_vec_set(in, in->op[0].reg.value, &r);
 	return INSN_DONE;
 }
 
 enum insn_outcome insn_vec_test(struct insn *in, unsigned int arg)
 {
 	uint64_t both = 0, only = 0;
-	union vec a, b = {0};
+	union insn_value a, b = {0};
 
-	if (!in->cpu->xmm || in->mem_at != 1 || !is_vec(&in->op[0]) || in->size > sizeof(b))
+	if (!in->cpu->xmm || in->mem_at != 1 || !insn_is_vec(&in->op[0]) || in->size > sizeof(b))
 		return insn_unknown(in, "operands");
 	if (load_bytes(in, b.b))
 		return INSN_FAULT;
-	vec_get(in->cpu, in->op[0].reg.value, &a);
+	insn_vec_get(in->cpu, in->op[0].reg.value, &a);
 	for (unsigned int i = 0; i < in->size / 8; i++) {
 		both |= a.q[i] & b.q[i];
 		only |= ~a.q[i] & b.q[i];

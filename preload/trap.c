@@ -50,12 +50,13 @@
 #define FX_YMM_HIGH 576
 #define FX_MAGIC_VALUE 0x46505853 /* "XSPF": extended state follows */
 #define XFEATURE_YMM 4
-#define XFEATURE_ZMM_HIGH 6 /* numbers of components, as cpuid counts them */
+#define XFEATURE_OPMASK 5 /* numbers of components, as cpuid counts them */
+#define XFEATURE_ZMM_HIGH 6
 #define XFEATURE_ZMM_MORE 7
 
 static bool under_valgrind;
 /* Where AVX-512 registers are in the saved state; 0: this processor has none. */
-static unsigned int zmm_high_at, zmm_more_at;
+static unsigned int opmask_at, zmm_high_at, zmm_more_at;
 /* Read by shim_resume. */
 int trap_resume_avx;
 
@@ -189,6 +190,7 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	cpu->ymm_high = NULL;
 	cpu->zmm_high = NULL;
 	cpu->zmm_more = NULL;
+	cpu->opmask = NULL;
 	cpu->xstate_bv = NULL;
 	if (!fx)
 		return;
@@ -200,6 +202,8 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	cpu->xstate_bv = (uint64_t *)(void *)(fx + FX_XSTATE_BV);
 	if (features & XFEATURE_YMM)
 		cpu->ymm_high = fx + FX_YMM_HIGH;
+	if (opmask_at && (features & 1u << XFEATURE_OPMASK))
+		cpu->opmask = fx + opmask_at;
 	if (zmm_high_at && (features & 1u << XFEATURE_ZMM_HIGH))
 		cpu->zmm_high = fx + zmm_high_at;
 	if (zmm_more_at && (features & 1u << XFEATURE_ZMM_MORE))
@@ -408,6 +412,7 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	cpu.ymm_high = ymm_high;
 	cpu.zmm_high = NULL; /* valgrind has none */
 	cpu.zmm_more = NULL;
+	cpu.opmask = NULL;
 	cpu.xstate_bv = NULL;
 	cpu.early = true;
 	/* If the range has gone by now, the instruction faults again and the kernel knows. */
@@ -512,6 +517,7 @@ void trap_init(void)
 	if (!done) {
 		under_valgrind = valgrind_running();
 		if (__builtin_cpu_supports("avx512f")) {
+			opmask_at = component_at(XFEATURE_OPMASK);
 			zmm_high_at = component_at(XFEATURE_ZMM_HIGH);
 			zmm_more_at = component_at(XFEATURE_ZMM_MORE);
 		}

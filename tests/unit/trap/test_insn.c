@@ -23,15 +23,22 @@
 struct state {
 	uint64_t gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8... */
 	uint64_t flags;
-	uint64_t avx;
-	uint8_t ymm[16][32];
+	uint64_t avx; /* 0: SSE, 1: AVX, 2: AVX with zeros above, 3: AVX-512 */
+	uint64_t k[8];
+	uint8_t zmm[32][64];
 };
+
+#define ALL_32                                                                                     \
+	"0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, "       \
+	"23, 24, 25, 26, 27, 28, 29, 30, 31"
 
 __asm__(".macro load_state\n"
 	"	cmpq $0, 136(%r15)\n"
 	"	je 1f\n"
+	"	cmpq $3, 136(%r15)\n"
+	"	je 3f\n"
 	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-	"	vmovups 144+32*\\n(%r15), %ymm\\n\n"
+	"	vmovups 208+64*\\n(%r15), %ymm\\n\n"
 	"	.endr\n"
 	"	cmpq $2, 136(%r15)\n"
 	"	jne 2f\n"
@@ -39,7 +46,15 @@ __asm__(".macro load_state\n"
 	"	jmp 2f\n"
 	"1:\n"
 	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-	"	movups 144+32*\\n(%r15), %xmm\\n\n"
+	"	movups 208+64*\\n(%r15), %xmm\\n\n"
+	"	.endr\n"
+	"	jmp 2f\n"
+	"3:\n"
+	"	.irp n, " ALL_32 "\n"
+	"	vmovdqu64 208+64*\\n(%r15), %zmm\\n\n"
+	"	.endr\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7\n"
+	"	kmovq 144+8*\\n(%r15), %k\\n\n"
 	"	.endr\n"
 	"2:\n"
 	"	movq 8(%r15), %rcx\n"
@@ -80,15 +95,26 @@ __asm__(".macro load_state\n"
 	"	movq %r14, 112(%r15)\n"
 	"	cmpq $0, 136(%r15)\n"
 	"	je 1f\n"
+	"	cmpq $3, 136(%r15)\n"
+	"	je 3f\n"
 	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-	"	vmovups %ymm\\n, 144+32*\\n(%r15)\n"
+	"	vmovups %ymm\\n, 208+64*\\n(%r15)\n"
 	"	.endr\n"
 	"	vzeroupper\n"
 	"	jmp 2f\n"
 	"1:\n"
 	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
-	"	movups %xmm\\n, 144+32*\\n(%r15)\n"
+	"	movups %xmm\\n, 208+64*\\n(%r15)\n"
 	"	.endr\n"
+	"	jmp 2f\n"
+	"3:\n"
+	"	.irp n, " ALL_32 "\n"
+	"	vmovdqu64 %zmm\\n, 208+64*\\n(%r15)\n"
+	"	.endr\n"
+	"	.irp n, 0, 1, 2, 3, 4, 5, 6, 7\n"
+	"	kmovq %k\\n, 144+8*\\n(%r15)\n"
+	"	.endr\n"
+	"	vzeroupper\n"
 	"2:\n"
 	".endm\n");
 
@@ -160,7 +186,7 @@ static uint64_t value(void)
 	return rnd() % 3 ? rnd() : corner[rnd() % (sizeof(corner) / sizeof(corner[0]))];
 }
 
-static void make_state(struct state *s, char kind, bool avx)
+static void make_state(struct state *s, char kind, unsigned int avx)
 {
 	for (int i = 0; i < 16; i++)
 		s->gpr[i] = value();
@@ -173,12 +199,14 @@ static void make_state(struct state *s, char kind, bool avx)
 		if (rnd() % 2)
 			s->gpr[0] = 0x0101010101010101ull * (rnd() % 3);
 	}
-	s->avx = avx ? 1 + rnd() % 2 : 0;
-	for (unsigned int i = 0; i < sizeof(s->ymm); i += 8) {
+	s->avx = avx;
+	for (unsigned int i = 0; i < sizeof(s->zmm); i += 8) {
 		uint64_t v = value();
 
-		memcpy((uint8_t *)s->ymm + i, &v, 8);
+		memcpy((uint8_t *)s->zmm + i, &v, 8);
 	}
+	for (int i = 0; i < 8; i++)
+		s->k[i] = value();
 	for (int b = 0; b < 2; b++)
 		for (int i = 0; i < BUF; i += 8) {
 			uint64_t v = value();
@@ -211,9 +239,12 @@ static void dump(const char *text, const struct state *a, const struct state *b)
 			fprintf(stderr, "  gpr %d: %016lx, not %016lx\n", i, b->gpr[i], a->gpr[i]);
 	if (a->flags != b->flags)
 		fprintf(stderr, "  flags: %lx, not %lx\n", b->flags, a->flags);
-	for (int i = 0; i < 16; i++)
-		if (memcmp(a->ymm[i], b->ymm[i], 32))
-			fprintf(stderr, "  ymm%d\n", i);
+	for (int i = 0; i < 8; i++)
+		if (a->k[i] != b->k[i])
+			fprintf(stderr, "  k%d: %016lx, not %016lx\n", i, b->k[i], a->k[i]);
+	for (int i = 0; i < 32; i++)
+		if (memcmp(a->zmm[i], b->zmm[i], 64))
+			fprintf(stderr, "  zmm%d\n", i);
 }
 
 /* Addresses as offsets, so that ranges at different places compare. */
@@ -233,7 +264,7 @@ static void unplace(struct state *s, const char *text, const uint8_t *a, const u
 	s->gpr[4] = 0;
 }
 
-static void compare(unsigned int n, bool avx)
+static void compare(unsigned int n, unsigned int avx)
 {
 	const char *text = cases[n].text;
 	struct state first, ref, got;
@@ -285,21 +316,39 @@ static bool differs_in_valgrind(const char *text)
 	       !strncmp(text, "scas", 4) || !strncmp(text, "repne cmps", 10);
 }
 
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+/* Which vector registers are in use, see struct state. */
+static unsigned int vectors(char kind, unsigned int round, bool avx, bool avx512)
+{
+	if (kind == 'Z' || (avx512 && round % 4 == 3))
+		return 3;
+	if (kind == 'A' || (avx && round % 2))
+		return 1 + round / 2 % 2;
+	return 0;
+}
+
 static void test_all(void **arg)
 {
 	unsigned int rounds =
 		getenv("TEST_ROUNDS") ? (unsigned int)atoi(getenv("TEST_ROUNDS")) : 60;
-	bool avx = __builtin_cpu_supports("avx2");
+	bool avx = __builtin_cpu_supports("avx2"), avx512 = has_avx512();
 
+	if (!avx512)
+		print_message("AVX-512 isn't here: its cases are left out\n");
 	for (unsigned int n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
 		unsigned int before = fakes[0].count + fakes[1].count;
 
-		if (cases[n].kind == 'A' && !avx)
+		if ((cases[n].kind == 'A' && !avx) || (cases[n].kind == 'Z' && !avx512))
 			continue;
 		if (valgrind_running() && differs_in_valgrind(cases[n].text))
 			continue;
 		for (unsigned int i = 0; i < rounds; i++)
-			compare(n, avx && (cases[n].kind == 'A' || i % 2));
+			compare(n, vectors(cases[n].kind, i, avx, avx512));
 		/* Or it compared memory with memory. */
 		assert_int_not_equal(fakes[0].count + fakes[1].count, before);
 	}
@@ -315,13 +364,19 @@ __asm__(".text\n"
 	"	vmovups (%rdi), %zmm3\n"
 	"	vmovdqu (%rdi), %ymm3\n" /* VEX: clears the rest of zmm3 */
 	"	vmovdqa32 %xmm20, (%rdi)\n"
-	"	vmovdqu64 (%rdi), %zmm1{%k2}\n");
+	"	vmovdqu64 (%rdi), %zmm1{%k2}\n"
+	"	vmovdqu64 (%rdi), %zmm1{%k3}\n"
+	"	vmovdqu8 (%rdi), %xmm2{%k1}{z}\n"
+	"	vpcmpeqb (%rdi), %ymm3, %k4\n"
+	"	vmovdqu8 %zmm17, (%rdi){%k4}\n");
 
 static uint8_t evex_mem[512];
+/* Nothing beyond is touched. */
+static uint64_t evex_limit = sizeof(evex_mem);
 
 static int evex_probe(struct insn_cpu *cpu, uint64_t addr, unsigned int size, bool write)
 {
-	return 0;
+	return addr + size <= evex_limit ? 0 : -1;
 }
 
 static int evex_load(struct insn_cpu *cpu, uint64_t addr, void *buf, unsigned int size)
@@ -344,12 +399,14 @@ static void test_evex(void **arg)
 		.store = evex_store,
 	};
 	static uint8_t xmm[16][16], ymm_high[16][16], zmm_high[16][32], zmm_more[16][64];
+	static uint64_t k[8] = {~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull};
 	uint64_t bv = 2;
 	struct insn_cpu cpu = {
 		.xmm = xmm[0],
 		.ymm_high = ymm_high[0],
 		.zmm_high = zmm_high[0],
 		.zmm_more = zmm_more[0],
+		.opmask = (uint8_t *)k,
 		.xstate_bv = &bv,
 		.mem = &ops,
 	};
@@ -381,10 +438,34 @@ static void test_evex(void **arg)
 	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
 	assert_memory_equal(evex_mem, zmm_more[4], 16);
 	assert_memory_not_equal(evex_mem + 16, zmm_more[4], 16);
-	/* With a mask: not covered, and nothing happens. */
-	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_UNKNOWN);
-	assert_non_null(cpu.why);
-	assert_memory_equal(xmm[1], zeros, 16);
+	/* Masks that are marked as zeros: nothing is touched, all is kept. */
+	memset(xmm[1], 0x77, 16);
+	evex_limit = 0;
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
+	assert_int_equal(xmm[1][15], 0x77);
+	evex_limit = 16;
+	bv |= 32;
+	k[3] = 3;
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
+	assert_memory_equal(xmm[1], evex_mem, 16);
+	k[1] = 0x8001;
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
+	assert_int_equal(xmm[2][0], evex_mem[0]);
+	assert_int_equal(xmm[2][15], evex_mem[15]);
+	assert_memory_equal(xmm[2] + 1, zeros, 14);
+	evex_limit = 31;
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_FAULT);
+	evex_limit = 32;
+	memcpy(xmm[3], evex_mem, 16);
+	memcpy(ymm_high[3], evex_mem + 16, 16);
+	ymm_high[3][1] ^= 1;
+	bv &= ~32ull;
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
+	assert_int_equal(k[4], 0xfffdffff);
+	assert_int_equal(k[3], 0);
+	assert_int_equal(bv & 32, 32);
+	assert_int_equal(insn_run(&cpu, evex_code + cpu.rip, 15), INSN_DONE);
+	assert_memory_equal(evex_mem, zmm_more[1], 17);
 }
 
 static int setup(void **arg)
