@@ -123,18 +123,17 @@ UIOMMU_API const char *uiommu_pci_option_string(const struct uiommu_pci_device *
 UIOMMU_API int uiommu_pci_add_bar(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t size,
 				  unsigned int flags);
 
-/** uiommu_pci_add_intx() - the function has an interrupt pin, INTA (in init)
- *
- * Return: 0; -EINVAL: not in init.
- */
-UIOMMU_API int uiommu_pci_add_intx(struct uiommu_pci_device *pdev);
+#define UIOMMU_PM_NO_SOFT_RESET (1u << 0)
 
 /*
  * Capabilities (in init), at an offset or at the next free place when it is 0.
  * Return: the offset; -EINVAL: overlaps, misaligned; -ENOSPC.
  */
 UIOMMU_API int uiommu_pci_add_pcie(struct uiommu_pci_device *pdev, uint16_t offset);
-UIOMMU_API int uiommu_pci_add_pm(struct uiommu_pci_device *pdev, uint16_t offset);
+/** uiommu_pci_add_pm() - power management: D0 and D3hot; coming back from D3hot is a
+ *  reset, unless @flags has UIOMMU_PM_NO_SOFT_RESET */
+UIOMMU_API int uiommu_pci_add_pm(struct uiommu_pci_device *pdev, uint16_t offset,
+				 unsigned int flags);
 UIOMMU_API int uiommu_pci_add_ats(struct uiommu_pci_device *pdev, uint16_t offset);
 /** uiommu_pci_add_pri() - Page Request Interface; @capacity: outstanding requests */
 UIOMMU_API int uiommu_pci_add_pri(struct uiommu_pci_device *pdev, uint16_t offset,
@@ -142,6 +141,57 @@ UIOMMU_API int uiommu_pci_add_pri(struct uiommu_pci_device *pdev, uint16_t offse
 /** uiommu_pci_add_pasid() - PASID; @width: bits, 1..20 */
 UIOMMU_API int uiommu_pci_add_pasid(struct uiommu_pci_device *pdev, uint16_t offset,
 				    unsigned int width);
+
+/*
+ * Interrupts.  A function may have its pin, MSI and MSI-X; the client uses one of them
+ * at a time.  Raising takes no lock and may be done from any operation of the model.
+ */
+
+/** uiommu_pci_add_intx() - the function has an interrupt pin, INTA (in init)
+ *
+ * Return: 0; -EINVAL: not in init.
+ */
+UIOMMU_API int uiommu_pci_add_intx(struct uiommu_pci_device *pdev);
+/** uiommu_pci_add_msi() - MSI with masks (in init); @vectors: 1, 2, 4, 8, 16 or 32 */
+UIOMMU_API int uiommu_pci_add_msi(struct uiommu_pci_device *pdev, uint16_t offset,
+				  unsigned int vectors);
+/**
+ * uiommu_pci_add_msix() - MSI-X (in init)
+ * @offset: as of the other capabilities
+ * @vectors: 1..2048
+ * @bar: declared before; has the table and the pending bits, which the library plays
+ * @table: offset in the BAR, 16 bytes a vector; a multiple of 8
+ * @pba: offset of the pending bits, 8 bytes for 64 vectors; a multiple of 8
+ *
+ * Return: the capability's offset; -EINVAL: out of range, overlapping; -ENOSPC; -ENOMEM.
+ */
+UIOMMU_API int uiommu_pci_add_msix(struct uiommu_pci_device *pdev, uint16_t offset,
+				   unsigned int vectors, unsigned int bar, uint32_t table,
+				   uint32_t pba);
+
+/**
+ * enum uiommu_irq_mode - what the client uses
+ * @UIOMMU_IRQ_INTX: the pin, or nothing
+ * @UIOMMU_IRQ_MSI: messages of MSI
+ * @UIOMMU_IRQ_MSIX: messages of MSI-X
+ */
+enum uiommu_irq_mode {
+	UIOMMU_IRQ_INTX,
+	UIOMMU_IRQ_MSI,
+	UIOMMU_IRQ_MSIX,
+};
+
+UIOMMU_API enum uiommu_irq_mode uiommu_pci_irq_mode(const struct uiommu_pci_device *pdev);
+/** uiommu_pci_set_intx() - assert the pin, or stop: it is a level, and a reset stops it */
+UIOMMU_API void uiommu_pci_set_intx(struct uiommu_pci_device *pdev, bool asserted);
+/**
+ * uiommu_pci_raise() - send a message
+ * @vector: of MSI-X, or of MSI (modulo how many the client was granted)
+ *
+ * Nothing when the client uses neither.  A masked vector becomes pending.  As any write of
+ * the function it needs bus mastering; without that it is lost, with an event.
+ */
+UIOMMU_API void uiommu_pci_raise(struct uiommu_pci_device *pdev, unsigned int vector);
 
 /**
  * uiommu_pci_bus_master() - is COMMAND.MASTER set?

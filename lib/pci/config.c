@@ -1,72 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * pci/config.c - config space: header, BARs, capabilities
+ * pci/config.c - config space: header, BARs, and what accesses do
  *
  * Two images of 4096 bytes: what is read, and which bits a write may change.
  * That alone gives BARs their sizing (the size bits can't be written) and makes
  * everything else read-only.  What a write does besides is in
  * pci_config_write(): COMMAND, function level reset, power state.
  *
- * The ATS, PRI and PASID capabilities belong to the IOMMU's driver: a client
- * sees their enable bits and can't write them.  ATS and PASID are on from the
- * start; PRI is on while a domain that takes page requests is attached.
- *
- * Values are little-endian, as this machine is.
+ * Capabilities are in caps.c, interrupts in irq.c and msix.c.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "pci/config.h"
 #include "pci/pci.h"
-
-#define CAP_ID_PM 0x01u
-#define CAP_ID_PCIE 0x10u
-#define ECAP_ID_ATS 0x0fu
-#define ECAP_ID_PRI 0x13u
-#define ECAP_ID_PASID 0x1bu
-
-#define CAP_FIRST 0x40u
-#define CAP_END 0x100u
-
-#define PCIE_SIZE 0x3cu
-#define PCIE_DEVCTL 0x08u
-#define PCIE_DEVCTL_FLR 0x8000u
-#define PM_SIZE 0x08u
-#define PM_CTRL 0x04u
-#define PM_STATE 0x0003u
-#define ATS_SIZE 0x08u
-#define PRI_SIZE 0x10u
-#define PASID_SIZE 0x08u
 
 #define BAR32_START 0xc0000000ull
 #define BAR64_START 0x380000000000ull
-
-static void put16(uint8_t *p, uint32_t value)
-{
-	uint16_t v = (uint16_t)value;
-
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-	memcpy(p, &value, sizeof(value));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 void pci_config_init(struct uiommu_pci_device *pdev)
 {
@@ -148,182 +98,9 @@ void pci_config_place_bars(struct uiommu_pci_device *pdev)
 	}
 }
 
-int uiommu_pci_add_intx(struct uiommu_pci_device *pdev)
-{
-	if (pdev->iommu)
-		return -EINVAL;
-	pdev->config[PCI_REG_INTERRUPT_PIN] = 1;
-	return 0;
-}
-
 uint8_t pci_config_interrupt_pin(const struct uiommu_pci_device *pdev)
 {
 	return pdev->config[PCI_REG_INTERRUPT_PIN];
-}
-
-/* ---- capabilities ---- */
-
-static bool dword_used(const struct uiommu_pci_device *pdev, unsigned int offset)
-{
-	return pdev->used[offset / 4 / 64] >> (offset / 4 % 64) & 1;
-}
-
-static bool range_used(const struct uiommu_pci_device *pdev, unsigned int offset, unsigned int size)
-{
-	unsigned int at;
-
-	for (at = offset; at < offset + size; at += 4) {
-		if (dword_used(pdev, at))
-			return true;
-	}
-	return false;
-}
-
-/* Takes @size bytes in [first, end), at @offset or where they fit. */
-static int take_range(struct uiommu_pci_device *pdev, unsigned int offset, unsigned int size,
-		      unsigned int first, unsigned int end)
-{
-	unsigned int at;
-
-	if (pdev->iommu)
-		return -EINVAL;
-	if (offset) {
-		if (offset % 4 || offset < first || offset + size > end ||
-		    range_used(pdev, offset, size))
-			return -EINVAL;
-	} else {
-		for (offset = first; offset + size <= end; offset += 4) {
-			if (!range_used(pdev, offset, size))
-				break;
-		}
-		if (offset + size > end)
-			return -ENOSPC;
-	}
-	for (at = offset; at < offset + size; at += 4)
-		pdev->used[at / 4 / 64] |= 1ull << (at / 4 % 64);
-	return (int)offset;
-}
-
-/* A capability of the list in the first 256 bytes, at its end. */
-static int add_cap(struct uiommu_pci_device *pdev, uint16_t offset, unsigned int id,
-		   unsigned int size)
-{
-	int at = take_range(pdev, offset, size, CAP_FIRST, CAP_END);
-
-	if (at < 0)
-		return at;
-	pdev->config[at] = (uint8_t)id;
-	pdev->config[pdev->last_cap ? pdev->last_cap + 1u : PCI_REG_CAPS] = (uint8_t)at;
-	pdev->config[PCI_REG_STATUS] |= PCI_STATUS_CAPS;
-	pdev->last_cap = (uint16_t)at;
-	return at;
-}
-
-/*
- * An extended capability.  The list starts at 0x100, so the first one must be
- * there.
- */
-static int add_ecap(struct uiommu_pci_device *pdev, uint16_t offset, unsigned int id,
-		    unsigned int size)
-{
-	int at;
-
-	if (!pdev->last_ecap && offset && offset != CAP_END)
-		return -EINVAL;
-	at = take_range(pdev, offset, size, CAP_END, PCI_CFG_SIZE);
-	if (at < 0)
-		return at;
-	put32(pdev->config + at, id | 1u << 16);
-	if (pdev->last_ecap)
-		put32(pdev->config + pdev->last_ecap,
-		      get32(pdev->config + pdev->last_ecap) | (uint32_t)at << 20);
-	pdev->last_ecap = (uint16_t)at;
-	return at;
-}
-
-int uiommu_pci_add_pcie(struct uiommu_pci_device *pdev, uint16_t offset)
-{
-	int at = add_cap(pdev, offset, CAP_ID_PCIE, PCIE_SIZE);
-	uint8_t *cap = pdev->config + at;
-
-	if (at < 0)
-		return at;
-	pdev->pcie_cap = (uint16_t)at;
-	put16(cap + 0x02, 0x0002);		/* version 2, endpoint */
-	put32(cap + 0x04, 1u << 28 | 1u << 15); /* FLR, role-based errors */
-	put16(cap + PCIE_DEVCTL, 0x2810);	/* 512-byte reads, the usual defaults */
-	put32(cap + 0x0c, 0x00000011);		/* 2.5 GT/s, x1 */
-	put16(cap + 0x12, 0x0011);
-	put16(pdev->writable + at + PCIE_DEVCTL, 0x7fff);
-	put16(pdev->writable + at + 0x10, 0x01c3);
-	put16(pdev->writable + at + 0x28, 0x001f);
-	return at;
-}
-
-int uiommu_pci_add_pm(struct uiommu_pci_device *pdev, uint16_t offset)
-{
-	int at = add_cap(pdev, offset, CAP_ID_PM, PM_SIZE);
-
-	if (at < 0)
-		return at;
-	pdev->pm_cap = (uint16_t)at;
-	put16(pdev->config + at + 2, 0x0003);	    /* version 3; D0 and D3hot */
-	put16(pdev->config + at + PM_CTRL, 0x0008); /* no soft reset */
-	put16(pdev->writable + at + PM_CTRL, PM_STATE);
-	return at;
-}
-
-int uiommu_pci_add_ats(struct uiommu_pci_device *pdev, uint16_t offset)
-{
-	int at = add_ecap(pdev, offset, ECAP_ID_ATS, ATS_SIZE);
-
-	if (at < 0)
-		return at;
-	pdev->ats = true;
-	put16(pdev->config + at + 4, 0x0020); /* aligned requests; queue of 32 */
-	put16(pdev->config + at + 6, 0x8000);
-	return at;
-}
-
-int uiommu_pci_add_pri(struct uiommu_pci_device *pdev, uint16_t offset, uint32_t capacity)
-{
-	int at = add_ecap(pdev, offset, ECAP_ID_PRI, PRI_SIZE);
-
-	if (at < 0)
-		return at;
-	pdev->pri = true;
-	pdev->pri_cap = (uint16_t)at;
-	put32(pdev->config + at + 8, capacity);
-	pci_config_set_pri(pdev, false);
-	return at;
-}
-
-int uiommu_pci_add_pasid(struct uiommu_pci_device *pdev, uint16_t offset, unsigned int width)
-{
-	int at;
-
-	if (!width || width > 20)
-		return -EINVAL;
-	at = add_ecap(pdev, offset, ECAP_ID_PASID, PASID_SIZE);
-	if (at < 0)
-		return at;
-	pdev->pasid_width = width;
-	put16(pdev->config + at + 4, width << 8);
-	put16(pdev->config + at + 6, 0x0001);
-	return at;
-}
-
-void pci_config_set_pri(struct uiommu_pci_device *pdev, bool on)
-{
-	uint8_t *cap = pdev->config + pdev->pri_cap;
-
-	if (!pdev->pri_cap)
-		return;
-	ui_mutex_lock(&pdev->config_lock);
-	put16(cap + 4, on ? 0x0001 : 0x0000);
-	put16(cap + 6, on ? 0x0000 : 0x0100); /* stopped */
-	put32(cap + 12, on ? get32(cap + 8) : 0);
-	ui_mutex_unlock(&pdev->config_lock);
 }
 
 /* ---- accesses ---- */
@@ -335,6 +112,7 @@ int pci_config_read(struct uiommu_pci_device *pdev, uint64_t offset, void *buf, 
 	if (!length)
 		return 0;
 	ui_mutex_lock(&pdev->config_lock);
+	pci_irq_config_refresh_locked(pdev);
 	memcpy(buf, pdev->config + offset, length);
 	ui_mutex_unlock(&pdev->config_lock);
 	return 0;
@@ -358,39 +136,82 @@ static int written_byte(uint64_t offset, const uint8_t *buf, size_t length, unsi
 	return at >= offset && at - offset < length ? buf[at - offset] : -1;
 }
 
-int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void *buf,
-		     size_t length)
+/* The power state that a write asks for: only D0 and D3hot are there; else -1. */
+static int written_state(const struct uiommu_pci_device *pdev, uint64_t offset, const uint8_t *buf,
+			 size_t length)
 {
-	const uint8_t *bytes = buf;
-	bool closed = false, reset = false;
-	int byte;
+	int byte = pdev->pm_cap ? written_byte(offset, buf, length, pdev->pm_cap + PM_CTRL) : -1;
+	int state = byte & (int)PM_STATE;
+
+	return byte >= 0 && (!state || state == (int)PM_STATE) ? state : -1;
+}
+
+/* What a write is going to do besides changing bytes. */
+struct write_effects {
+	bool stop; /* BARs go off: nobody is inside any more when the write returns */
+	bool flr;
+	bool wake; /* from D3hot */
+	int state;
+};
+
+static void foresee(const struct uiommu_pci_device *pdev, uint64_t offset, const uint8_t *buf,
+		    size_t length, struct write_effects *fx)
+{
+	int byte = written_byte(offset, buf, length, PCI_REG_COMMAND);
+
+	*fx = (struct write_effects){.state = written_state(pdev, offset, buf, length)};
+	fx->stop = (byte >= 0 && !(byte & (int)PCI_CMD_MEM)) || fx->state > 0;
+	fx->wake = !fx->state && !ui_load_acquire(&pdev->powered);
+	if (!pdev->pcie_cap)
+		return;
+	byte = written_byte(offset, buf, length, pdev->pcie_cap + PCIE_DEVCTL + 1u);
+	fx->flr = byte >= 0 && (byte & (int)(PCIE_DEVCTL_FLR >> 8));
+}
+
+static void store_locked(struct uiommu_pci_device *pdev, uint64_t offset, const uint8_t *buf,
+			 size_t length, const struct write_effects *fx)
+{
+	uint8_t *pm = pdev->config + pdev->pm_cap + PM_CTRL;
 	size_t i;
 
-	if (offset > PCI_CFG_SIZE || length > PCI_CFG_SIZE - offset)
-		return -EFAULT;
-
-	/* Nobody is inside a BAR any more when a write that turns them off returns. */
-	byte = written_byte(offset, bytes, length, PCI_REG_COMMAND);
-	if (byte >= 0 && !(byte & (int)PCI_CMD_MEM))
-		closed = pci_gate_close(pdev);
-	if (pdev->pcie_cap) {
-		byte = written_byte(offset, bytes, length, pdev->pcie_cap + PCIE_DEVCTL + 1u);
-		reset = byte >= 0 && (byte & (int)(PCIE_DEVCTL_FLR >> 8));
-	}
-
-	ui_mutex_lock(&pdev->config_lock);
+	pci_irq_config_refresh_locked(pdev);
 	for (i = 0; i < length; i++) {
 		uint8_t mask = pdev->writable[offset + i];
 		uint8_t *at = &pdev->config[offset + i];
 
-		*at = (uint8_t)((*at & ~mask) | (bytes[i] & mask));
+		*at = (uint8_t)((*at & ~mask) | (buf[i] & mask));
 	}
+	if (fx->state >= 0)
+		*pm = (uint8_t)((*pm & ~PM_STATE) | (unsigned int)fx->state);
 	publish_locked(pdev);
+	pci_irq_config_written_locked(pdev, (unsigned int)offset, length);
+}
+
+int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void *buf,
+		     size_t length)
+{
+	struct write_effects fx;
+	bool closed;
+
+	if (offset > PCI_CFG_SIZE || length > PCI_CFG_SIZE - offset)
+		return -EFAULT;
+	if (!length)
+		return 0;
+	foresee(pdev, offset, buf, length, &fx);
+	closed = fx.stop && pci_gate_close(pdev);
+
+	ui_mutex_lock(&pdev->config_lock);
+	store_locked(pdev, offset, buf, length, &fx);
 	ui_mutex_unlock(&pdev->config_lock);
 
 	if (closed)
 		pci_gate_open(pdev);
-	if (reset)
+	if (pci_config_covers(offset, length, PCI_REG_COMMAND, 2))
+		pci_intx_changed(pdev);
+	if (pdev->msi.nr && pci_config_covers(offset, length, pdev->msi.cap, PCI_MSI_SIZE))
+		pci_msi_deliver(pdev);
+	/* A function that keeps no state in D3hot comes back as after a reset. */
+	if (fx.flr || (fx.wake && !(pdev->config[pdev->pm_cap + PM_CTRL] & PM_NO_SOFT_RESET)))
 		pci_reset(pdev);
 	return 0;
 }

@@ -33,14 +33,16 @@ int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t off
 		  unsigned int size, uint64_t *value)
 {
 	struct pci_inside inside;
+	uint64_t got = ~0ull;
 	int rc;
 
 	*value = ~0ull >> (64 - 8 * size);
 	if (!pci_gate_enter(pdev, &inside))
 		return 0; /* a signal handler on top of this device's reset */
 	rc = mmio_check(pdev, bar, offset, size);
-	if (!rc)
-		*value &= pdev->model->mmio_read(pdev, bar, offset, size);
+	if (!rc && !pci_msix_read(pdev, bar, offset, size, &got))
+		got = pdev->model->mmio_read(pdev, bar, offset, size);
+	*value &= got;
 	pci_gate_leave(pdev, &inside);
 	return rc;
 }
@@ -54,7 +56,7 @@ int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t of
 	if (!pci_gate_enter(pdev, &inside))
 		return 0;
 	rc = mmio_check(pdev, bar, offset, size);
-	if (!rc)
+	if (!rc && !pci_msix_write(pdev, bar, offset, size, value))
 		pdev->model->mmio_write(pdev, bar, offset, value & ~0ull >> (64 - 8 * size), size);
 	pci_gate_leave(pdev, &inside);
 	return rc;
@@ -66,6 +68,7 @@ int pci_reset(struct uiommu_pci_device *pdev)
 		return -EAGAIN;
 	if (pdev->model->reset && !ui_load_acquire(&pdev->dead))
 		pdev->model->reset(pdev);
+	pci_irq_reset(pdev);
 	pci_gate_open(pdev);
 	return 0;
 }
@@ -156,6 +159,7 @@ static void free_device(struct uiommu_pci_device *pdev)
 	};
 
 	pci_spec_fini(&spec);
+	pci_msix_free(pdev);
 	ui_mutex_destroy(&pdev->config_lock);
 	ui_free(pdev->priv);
 	ui_free(pdev);

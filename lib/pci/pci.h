@@ -42,7 +42,13 @@
 #define PCI_CMD_PARITY 0x0040u
 #define PCI_CMD_SERR 0x0100u
 #define PCI_CMD_INTX_DISABLE 0x0400u
+#define PCI_STATUS_INTERRUPT 0x0008u
 #define PCI_STATUS_CAPS 0x0010u
+
+/* MSI-X: bits of its control word, and how many vectors there can be. */
+#define PCI_MSIX_ENABLE 0x8000u
+#define PCI_MSIX_MASKALL 0x4000u
+#define PCI_MSIX_MAX 2048u
 
 /* "DDDD:BB:DD.F" and as a number that sorts the same way. */
 struct pci_address {
@@ -69,6 +75,43 @@ struct pci_option {
 };
 
 /*
+ *  cap, nr		immutable after init; nr 0: no MSI
+ *  allocated		atomic; the driver uses MSI
+ *  granted		atomic; vectors, as the driver asked for at last: a power of two
+ *  enabled		atomic; the enable bit of the function
+ *  mask, pending	atomic; a bit a vector
+ */
+struct pci_msi {
+	uint16_t cap;
+	unsigned int nr;
+	uint32_t allocated;
+	uint32_t granted;
+	uint32_t enabled;
+	uint32_t mask;
+	uint32_t pending;
+};
+
+struct pci_msix_entry {
+	uint32_t word[4]; /* address, its high half, data, control */
+};
+
+/*
+ *  cap, nr, bar, *_start	immutable after init; nr 0: no MSI-X
+ *  control			atomic; PCI_MSIX_ENABLE, PCI_MSIX_MASKALL
+ *  table, pba			atomic words; a bit a vector in the latter
+ */
+struct pci_msix {
+	uint16_t cap;
+	unsigned int nr;
+	unsigned int bar;
+	uint32_t table_start;
+	uint32_t pba_start;
+	uint32_t control;
+	struct pci_msix_entry *table;
+	uint64_t *pba;
+};
+
+/*
  * Refs: none; lives from add to the instance's end.
  * Locks: state->lock -> config_lock; neither is held across a call of the model.
  *  ctx, model, priv, address, name, group_id, options, spec	immutable
@@ -78,6 +121,8 @@ struct pci_option {
  *  config, writable			config_lock
  *  command				atomic; a copy of COMMAND for readers without the lock
  *  powered				atomic; in D0
+ *  msi, msix				see there
+ *  intx_level				atomic; the pin is asserted
  *  handlers				atomic; attached domains that take page requests
  *  gate				atomic; see device.c
  *  dead				atomic; set once, before removal
@@ -106,6 +151,9 @@ struct uiommu_pci_device {
 	uint16_t last_ecap;
 	uint64_t used[PCI_CFG_SIZE / 4 / 64]; /* a bit per dword that a capability has */
 
+	struct pci_msi msi;
+	struct pci_msix msix;
+
 	struct uiommu_device *iommu;
 	struct uiommu_dma **channels[PCI_DMA_CHANNELS];
 	unsigned int nr_channels;
@@ -116,6 +164,7 @@ struct uiommu_pci_device {
 
 	uint32_t command;
 	uint32_t powered;
+	uint32_t intx_level;
 	uint32_t handlers;
 	uint32_t dead;
 	uint64_t gate;
@@ -131,6 +180,12 @@ struct pci_driver {
 	void (*avoid_host)(struct uiommu *ctx);
 	int (*probe)(struct uiommu_pci_device *pdev);
 	void (*remove)(struct uiommu_pci_device *pdev);
+	/*
+	 * The pin changed, or what COMMAND says of it; a message is delivered.  Takes no
+	 * lock: may be inside a signal handler.
+	 */
+	void (*intx)(struct uiommu_pci_device *pdev);
+	void (*message)(struct uiommu_pci_device *pdev, unsigned int vector);
 };
 
 /*
@@ -204,6 +259,37 @@ uint8_t pci_config_interrupt_pin(const struct uiommu_pci_device *pdev);
 void pci_config_place_bars(struct uiommu_pci_device *pdev);
 /* PRI's enable bit follows whether somebody takes page requests. */
 void pci_config_set_pri(struct uiommu_pci_device *pdev, bool on);
+
+/* ---- irq.c ---- */
+
+bool pci_intx_asserted(const struct uiommu_pci_device *pdev);
+/* Tells the driver to look at the pin and at COMMAND. */
+void pci_intx_changed(struct uiommu_pci_device *pdev);
+/* Tells the driver of a message. */
+void pci_message(struct uiommu_pci_device *pdev, unsigned int vector);
+/* Function level reset: nothing is asserted or pending any more. */
+void pci_irq_reset(struct uiommu_pci_device *pdev);
+
+/* The driver's: begin with so many vectors, all masked; 0: stop. */
+void pci_msi_enable(struct uiommu_pci_device *pdev, unsigned int vectors);
+void pci_msi_mask(struct uiommu_pci_device *pdev, unsigned int vector, bool masked);
+void pci_msi_deliver(struct uiommu_pci_device *pdev);
+
+/* ---- msix.c ---- */
+
+/* The driver's: begin with all vectors masked, or stop; give one a message. */
+void pci_msix_enable(struct uiommu_pci_device *pdev, bool on);
+void pci_msix_program(struct uiommu_pci_device *pdev, unsigned int vector);
+void pci_msix_mask(struct uiommu_pci_device *pdev, unsigned int vector, bool masked);
+void pci_msix_raise(struct uiommu_pci_device *pdev, unsigned int vector);
+void pci_msix_reset(struct uiommu_pci_device *pdev);
+void pci_msix_free(struct uiommu_pci_device *pdev);
+bool pci_msix_is_table(const struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset);
+/* Accesses to a BAR; false: they are the model's. */
+bool pci_msix_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		   unsigned int size, uint64_t *value);
+bool pci_msix_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		    unsigned int size, uint64_t value);
 
 /* ---- device.c ---- */
 

@@ -16,7 +16,7 @@ static int rich_init(struct uiommu_pci_device *pdev)
 	assert_int_equal(
 		uiommu_pci_add_bar(pdev, 3, 1ull << 33, UIOMMU_BAR_64BIT | UIOMMU_BAR_PREFETCH), 0);
 	assert_int_equal(uiommu_pci_add_pcie(pdev, 0x80), 0x80);
-	assert_int_equal(uiommu_pci_add_pm(pdev, 0), 0x40);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0, UIOMMU_PM_NO_SOFT_RESET), 0x40);
 	assert_int_equal(uiommu_pci_add_ats(pdev, 0), 0x100);
 	assert_int_equal(uiommu_pci_add_pri(pdev, 0, 0x800), 0x108);
 	assert_int_equal(uiommu_pci_add_pasid(pdev, 0x200, 16), 0x200);
@@ -36,18 +36,18 @@ static int bad_init(struct uiommu_pci_device *pdev)
 	assert_int_equal(uiommu_pci_add_bar(pdev, 6, 0x1000, 0), -EINVAL);
 	assert_int_equal(uiommu_pci_add_bar(pdev, 2, 0x1000, 4), -EINVAL);
 	/* Misaligned, in the header, overlapping, over the end; the list starts at 0x100. */
-	assert_int_equal(uiommu_pci_add_pm(pdev, 0x42), -EINVAL);
-	assert_int_equal(uiommu_pci_add_pm(pdev, 0x3c), -EINVAL);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0x42, 0), -EINVAL);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0x3c, 0), -EINVAL);
 	assert_int_equal(uiommu_pci_add_pcie(pdev, 0xf0), -EINVAL);
 	assert_int_equal(uiommu_pci_add_pcie(pdev, 0x60), 0x60);
-	assert_int_equal(uiommu_pci_add_pm(pdev, 0x98), -EINVAL);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0x98, 0), -EINVAL);
 	assert_int_equal(uiommu_pci_add_ats(pdev, 0x200), -EINVAL);
 	assert_int_equal(uiommu_pci_add_pasid(pdev, 0, 21), -EINVAL);
 	assert_int_equal(uiommu_pci_add_pasid(pdev, 0, 0), -EINVAL);
 	/* Two more fit before the PCIe one, many after it; then it is full. */
-	while (uiommu_pci_add_pm(pdev, 0) > 0)
+	while (uiommu_pci_add_pm(pdev, 0, UIOMMU_PM_NO_SOFT_RESET) > 0)
 		;
-	assert_int_equal(uiommu_pci_add_pm(pdev, 0), -ENOSPC);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0, UIOMMU_PM_NO_SOFT_RESET), -ENOSPC);
 	return 0;
 }
 
