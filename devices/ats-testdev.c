@@ -5,7 +5,16 @@
  * BAR0:
  *	0x0	address, low half
  *	0x4	address, high half
- *	0x8	command: bit 0 RUN; bit 1 direction, 1 is memory to device
+ *	0x8	command: bit 0 RUN; bit 1 direction, 1 is memory to device; bit 2 IRQ:
+ *		interrupt when RUN clears
+ *	0x10	interrupt: writing N sends message N, or asserts the pin if the client uses
+ *		neither MSI nor MSI-X; an IRQ of a command does it with N = 0
+ *	0x14	writing anything stops asserting the pin
+ *	0x18	PASID of the DMA, 20 bits; 0: none (with the option pasid=on)
+ * What isn't there, and 0x10 and 0x14, read all ones.
+ *
+ * The options add capabilities, and BARs that the plain device doesn't have: BAR2 for
+ * memory that a client maps and uses without a trap, BAR4 for MSI-X.
  *
  * Setting RUN copies 4 KiB between the device's buffer and memory, and RUN
  * clears when that is done or failed.  Memory that can't be translated is asked
@@ -38,10 +47,20 @@
 #define REG_ADDR_LO 0x0u
 #define REG_ADDR_HI 0x4u
 #define REG_CMD 0x8u
+#define REG_IRQ 0x10u
+#define REG_IRQ_CLEAR 0x14u
+#define REG_PASID 0x18u
 #define BAR_SIZE 0x1000u
 
 #define CMD_RUN 0x1u
 #define CMD_TO_DEVICE 0x2u
+#define CMD_IRQ 0x4u
+
+#define PASID_WIDTH 20u
+#define PASID_BITS 0xfffffu
+
+#define MSI_VECTORS 8u
+#define MSIX_BAR 4u
 
 #define BUFFER_SIZE 0x1000u
 #define PRI_CAPACITY 0x800u
@@ -71,7 +90,7 @@ enum phase {
 #define SEQ_SHIFT 36
 
 /*
- *  engine, addr	atomic
+ *  engine, addr, pasid	atomic
  *  buffer		the engine's owner
  *  dma			the engine's owner; immutable pointer
  */
@@ -79,7 +98,9 @@ struct ats_testdev {
 	uint64_t engine;
 	uint64_t addr;
 	struct uiommu_dma *dma;
+	uint32_t pasid;
 	bool ats;
+	bool has_pasid;
 	uint8_t buffer[BUFFER_SIZE];
 };
 
@@ -109,26 +130,43 @@ static bool engine_change(struct ats_testdev *dev, uint64_t *old, uint64_t new)
 					   __ATOMIC_SEQ_CST);
 }
 
+static void interrupt(struct uiommu_pci_device *pdev, uint32_t vector)
+{
+	if (uiommu_pci_irq_mode(pdev) == UIOMMU_IRQ_INTX)
+		uiommu_pci_set_intx(pdev, true);
+	else
+		uiommu_pci_raise(pdev, vector);
+}
+
 /* One try to copy the page.  The caller owns the engine. */
-static int engine_copy(struct uiommu_pci_device *pdev, uint32_t cmd, struct uiommu_dma_error *err)
+static int engine_copy(struct uiommu_pci_device *pdev, uint32_t cmd, uint32_t pasid,
+		       struct uiommu_dma_error *err)
 {
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	uint64_t addr = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
 	uint32_t flags = dev->ats ? UIOMMU_DMA_ATS : 0;
 
 	if (cmd & CMD_TO_DEVICE)
-		return uiommu_pci_dma_read(pdev, dev->dma, UIOMMU_NO_PASID, addr, dev->buffer,
-					   BUFFER_SIZE, flags, err);
-	return uiommu_pci_dma_write(pdev, dev->dma, UIOMMU_NO_PASID, addr, dev->buffer, BUFFER_SIZE,
-				    flags, err);
+		return uiommu_pci_dma_read(pdev, dev->dma, pasid, addr, dev->buffer, BUFFER_SIZE,
+					   flags, err);
+	return uiommu_pci_dma_write(pdev, dev->dma, pasid, addr, dev->buffer, BUFFER_SIZE, flags,
+				    err);
+}
+
+/* RUN has just been cleared. */
+static void engine_done(struct uiommu_pci_device *pdev, uint64_t before)
+{
+	if ((command_of(before) & (CMD_RUN | CMD_IRQ)) == (CMD_RUN | CMD_IRQ))
+		interrupt(pdev, 0);
 }
 
 /*
  * The command is done, with or without success.  True: another one was written
  * meanwhile, and the caller still owns the engine.
  */
-static bool engine_finish(struct ats_testdev *dev)
+static bool engine_finish(struct uiommu_pci_device *pdev)
 {
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	uint64_t old = engine_load(dev), new;
 
 	do {
@@ -137,6 +175,8 @@ static bool engine_finish(struct ats_testdev *dev)
 		else
 			new = with_phase(old & ~AGAIN, IDLE) & ~(uint64_t)CMD_RUN;
 	} while (!engine_change(dev, &old, new));
+	if (phase_of(new) == IDLE)
+		engine_done(pdev, old);
 	return phase_of(new) == BUSY;
 }
 
@@ -144,8 +184,8 @@ static bool engine_finish(struct ats_testdev *dev)
  * Ask for the page that the copy failed at.  True: go on as BUSY; false: the
  * engine has no owner any more, or the command is over (*refused).
  */
-static bool engine_ask(struct uiommu_pci_device *pdev, const struct uiommu_dma_error *err,
-		       bool *refused)
+static bool engine_ask(struct uiommu_pci_device *pdev, uint32_t pasid,
+		       const struct uiommu_dma_error *err, bool *refused)
 {
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	struct uiommu_fault fault = {
@@ -155,6 +195,10 @@ static bool engine_ask(struct uiommu_pci_device *pdev, const struct uiommu_dma_e
 	};
 	uint64_t old = engine_load(dev), new;
 
+	if (pasid != UIOMMU_NO_PASID) {
+		fault.flags |= UIOMMU_FAULT_PASID_VALID | UIOMMU_FAULT_RESPONSE_NEEDS_PASID;
+		fault.pasid = pasid;
+	}
 	do {
 		if (old & AGAIN)
 			return true;
@@ -187,6 +231,7 @@ static void engine_run(struct uiommu_pci_device *pdev)
 
 	for (;;) {
 		struct uiommu_dma_error err = {.perm = 0};
+		uint32_t pasid = __atomic_load_n(&dev->pasid, __ATOMIC_SEQ_CST);
 		uint64_t old = engine_load(dev);
 		bool refused = true;
 		int rc;
@@ -195,19 +240,19 @@ static void engine_run(struct uiommu_pci_device *pdev)
 		while (!engine_change(dev, &old, old & ~AGAIN))
 			;
 		if (command_of(old) & CMD_RUN) {
-			rc = engine_copy(pdev, command_of(old), &err);
+			rc = engine_copy(pdev, command_of(old), pasid, &err);
 			if (dev->ats && (rc == -ENOENT || rc == -EPERM) &&
 			    (err.iova != last || ++same < INLINE_RETRIES)) {
 				if (err.iova != last)
 					same = 0;
 				last = err.iova;
-				if (engine_ask(pdev, &err, &refused))
+				if (engine_ask(pdev, pasid, &err, &refused))
 					continue;
 				if (!refused)
 					return;
 			}
 		}
-		if (!engine_finish(dev))
+		if (!engine_finish(pdev))
 			return;
 	}
 }
@@ -257,6 +302,8 @@ static void ats_testdev_page_response(struct uiommu_pci_device *pdev,
 	} while (!engine_change(dev, &old, new));
 	if (phase_of(new) == BUSY)
 		engine_run(pdev);
+	else if (phase_of(new) == IDLE)
+		engine_done(pdev, old);
 }
 
 /* ---- registers ---- */
@@ -267,7 +314,7 @@ static uint64_t ats_testdev_mmio_read(struct uiommu_pci_device *pdev, unsigned i
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	uint64_t addr = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
 
-	if (size < 4)
+	if (bar || size < 4)
 		return ~0ull;
 	switch (offset) {
 	case REG_ADDR_LO:
@@ -276,6 +323,8 @@ static uint64_t ats_testdev_mmio_read(struct uiommu_pci_device *pdev, unsigned i
 		return addr >> 32;
 	case REG_CMD:
 		return command_of(engine_load(dev));
+	case REG_PASID:
+		return dev->has_pasid ? __atomic_load_n(&dev->pasid, __ATOMIC_SEQ_CST) : ~0ull;
 	default:
 		return ~0ull;
 	}
@@ -295,7 +344,7 @@ static void ats_testdev_mmio_write(struct uiommu_pci_device *pdev, unsigned int 
 {
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 
-	if (size < 4)
+	if (bar || size < 4)
 		return;
 	switch (offset) {
 	case REG_ADDR_LO:
@@ -306,6 +355,17 @@ static void ats_testdev_mmio_write(struct uiommu_pci_device *pdev, unsigned int 
 		break;
 	case REG_CMD:
 		write_command(pdev, (uint32_t)value);
+		break;
+	case REG_IRQ:
+		interrupt(pdev, (uint32_t)value);
+		break;
+	case REG_IRQ_CLEAR:
+		uiommu_pci_set_intx(pdev, false);
+		break;
+	case REG_PASID:
+		if (dev->has_pasid)
+			__atomic_store_n(&dev->pasid, (uint32_t)value & PASID_BITS,
+					 __ATOMIC_SEQ_CST);
 		break;
 	default:
 		break;
@@ -323,24 +383,42 @@ static void ats_testdev_reset(struct uiommu_pci_device *pdev)
 	engine = with_phase(engine, IDLE) & ~(AGAIN | UINT32_MAX);
 	__atomic_store_n(&dev->engine, engine, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&dev->addr, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&dev->pasid, 0, __ATOMIC_SEQ_CST);
 	memset(dev->buffer, 0, sizeof(dev->buffer));
 }
 
-static int ats_testdev_init(struct uiommu_pci_device *pdev)
+/* Behind the plain device's, so that these stay where they were. */
+static int add_interrupts(struct uiommu_pci_device *pdev)
+{
+	uint32_t vectors = (uint32_t)uiommu_pci_option_uint(pdev, "msix"), size = BAR_SIZE;
+	int rc;
+
+	if (uiommu_pci_option_bool(pdev, "intx")) {
+		rc = uiommu_pci_add_intx(pdev);
+		if (rc)
+			return rc;
+	}
+	if (uiommu_pci_option_bool(pdev, "msi")) {
+		rc = uiommu_pci_add_msi(pdev, 0, MSI_VECTORS);
+		if (rc < 0)
+			return rc;
+	}
+	if (!vectors)
+		return 0;
+	/* The table in the lower half of a BAR of its own, the pending bits in the upper. */
+	while (size / 2 < vectors * 16)
+		size *= 2;
+	rc = uiommu_pci_add_bar(pdev, MSIX_BAR, size, UIOMMU_BAR_64BIT);
+	if (rc)
+		return rc;
+	return uiommu_pci_add_msix(pdev, 0, vectors, MSIX_BAR, 0, size / 2);
+}
+
+static int add_translation(struct uiommu_pci_device *pdev)
 {
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	int rc;
 
-	rc = uiommu_pci_add_bar(pdev, 0, BAR_SIZE, UIOMMU_BAR_64BIT);
-	if (rc)
-		return rc;
-	/* Never raised; but a function without any interrupt is one that programs refuse. */
-	rc = uiommu_pci_add_intx(pdev);
-	if (rc)
-		return rc;
-	rc = uiommu_pci_add_pcie(pdev, 0x80);
-	if (rc < 0)
-		return rc;
 	dev->ats = uiommu_pci_option_bool(pdev, "ats");
 	if (dev->ats) {
 		rc = uiommu_pci_add_ats(pdev, 0x100);
@@ -350,6 +428,35 @@ static int ats_testdev_init(struct uiommu_pci_device *pdev)
 		if (rc < 0)
 			return rc;
 	}
+	dev->has_pasid = uiommu_pci_option_bool(pdev, "pasid");
+	return dev->has_pasid ? uiommu_pci_add_pasid(pdev, 0, PASID_WIDTH) : 0;
+}
+
+static int ats_testdev_init(struct uiommu_pci_device *pdev)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	uint64_t size = BAR_SIZE;
+	int rc;
+
+	while (size < uiommu_pci_option_uint(pdev, "bar0"))
+		size *= 2;
+	rc = uiommu_pci_add_bar(pdev, 0, size, UIOMMU_BAR_64BIT);
+	if (rc)
+		return rc;
+	rc = uiommu_pci_add_pcie(pdev, 0x80);
+	if (rc < 0)
+		return rc;
+	if (uiommu_pci_option_bool(pdev, "pm")) {
+		rc = uiommu_pci_add_pm(pdev, 0, 0);
+		if (rc < 0)
+			return rc;
+	}
+	rc = add_translation(pdev);
+	if (rc < 0)
+		return rc;
+	rc = add_interrupts(pdev);
+	if (rc < 0)
+		return rc;
 	return uiommu_pci_dma_open(pdev, &dev->dma);
 }
 
@@ -359,6 +466,45 @@ static const struct uiommu_option_desc ats_testdev_options[] = {
 		.type = UIOMMU_OPTION_BOOL,
 		.def = "on",
 		.help = "has ATS and PRI; off: memory that isn't mapped is just an error",
+	},
+	{
+		.name = "pasid",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "off",
+		.help = "has PASIDs, 20 bits, and a register (0x18) for the one of its DMA",
+	},
+	{
+		.name = "intx",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "on",
+		.help = "has an interrupt pin",
+	},
+	{
+		.name = "msi",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "off",
+		.help = "has MSI, 8 vectors with masks",
+	},
+	{
+		.name = "msix",
+		.type = UIOMMU_OPTION_UINT,
+		.def = "0",
+		.max = 2048,
+		.help = "has MSI-X with so many vectors, in BAR4",
+	},
+	{
+		.name = "bar0",
+		.type = UIOMMU_OPTION_UINT,
+		.def = "4K",
+		.min = BAR_SIZE,
+		.max = 1u << 30,
+		.help = "size of BAR0, rounded up to a power of two; the registers stay at its start",
+	},
+	{
+		.name = "pm",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "off",
+		.help = "has power management: D3hot, and a reset at its end",
 	},
 	{.name = NULL},
 };

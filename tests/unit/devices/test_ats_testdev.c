@@ -21,6 +21,7 @@
 #define PAGE 4096u
 #define RUN 1u
 #define TO_DEVICE 2u
+#define IRQ 4u
 
 enum policy {
 	QUEUE,	      /* keep the group for the test */
@@ -544,6 +545,65 @@ static void test_storm(void **state)
 	bench_close();
 }
 
+/* Its DMA and its page requests carry the PASID that the register has. */
+static void test_pasid(void **state)
+{
+	struct uiommu_device *dev;
+
+	bench_open("ats-testdev", true);
+	reg_write(0x18, 4, 5);
+	assert_int_equal(reg_read(0x18, 4), UINT32_MAX);
+	bench_close();
+
+	bench_open("ats-testdev,pasid=on", true);
+	dev = uiommu_pci_iommu_device(b.pdev);
+	b.policy = GRANT;
+	assert_int_equal(uiommu_attach_device_pasid(b.domain, dev, 5, NULL), 0);
+	uiommu_detach_device_pasid(dev, UIOMMU_NO_PASID, NULL);
+	map(1, UIOMMU_WRITE);
+	start(1 * PAGE, RUN); /* of no PASID, which nothing is attached to */
+	assert_true(b.events > 0);
+	b.events = 0;
+	reg_write(0x18, 4, 0xfff00005);
+	assert_int_equal(reg_read(0x18, 4), 5);
+	start(1 * PAGE, RUN);
+	start(2 * PAGE, RUN);
+	assert_false(running());
+	assert_int_equal(b.events, 0);
+	assert_int_equal(b.faults, 1);
+	assert_int_equal(b.fault.pasid, 5);
+	assert_true(b.fault.flags & UIOMMU_FAULT_PASID_VALID);
+	assert_int_equal(pci_reset(b.pdev), 0);
+	assert_int_equal(reg_read(0x18, 4), 0);
+	uiommu_detach_device_pasid(dev, 5, NULL);
+	assert_int_equal(uiommu_attach_device_pasid(b.domain, dev, UIOMMU_NO_PASID, NULL), 0);
+	bench_close();
+}
+
+static void test_interrupt(void **state)
+{
+	bench_open("ats-testdev", true);
+	map(1, UIOMMU_READ | UIOMMU_WRITE);
+	start(1 * PAGE, RUN);
+	assert_false(pci_intx_asserted(b.pdev));
+	start(1 * PAGE, RUN | IRQ);
+	assert_true(pci_intx_asserted(b.pdev));
+	reg_write(0x14, 4, 0);
+	assert_false(pci_intx_asserted(b.pdev));
+	/* At the end, not while it waits for a page; also when it was refused. */
+	b.policy = QUEUE;
+	start(2 * PAGE, RUN | IRQ);
+	assert_true(running());
+	assert_false(pci_intx_asserted(b.pdev));
+	answer(b.group, UIOMMU_PAGE_RESP_INVALID);
+	assert_false(running());
+	assert_true(pci_intx_asserted(b.pdev));
+	reg_write(0x14, 4, 0);
+	reg_write(0x10, 4, 7);
+	assert_true(pci_intx_asserted(b.pdev));
+	bench_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +621,8 @@ int main(void)
 		cmocka_unit_test(test_new_command),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_pasid),
+		cmocka_unit_test(test_interrupt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
