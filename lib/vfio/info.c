@@ -43,8 +43,11 @@ bool vfio_region_size(struct vfio_device *vdev, uint64_t index, uint64_t *size, 
 	return index == VFIO_PCI_ROM_REGION_INDEX;
 }
 
+/* The BAR with the MSI-X table has a word that says: all of it may be mapped. */
 long vfio_get_region_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg)
 {
+	struct vfio_info_cap_header cap = {.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, .version = 1};
+	const struct pci_msix *msix = &vdev->pdev->msix;
 	struct vfio_region_info info;
 
 	if (ui_copy_from_user(mm, &info, arg, sizeof(info)))
@@ -55,6 +58,16 @@ long vfio_get_region_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64
 		return -EINVAL;
 	info.offset = (uint64_t)info.index << VFIO_OFFSET_SHIFT;
 	info.cap_offset = 0;
+	if (msix->nr && info.index == msix->bar) {
+		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info.argsz < sizeof(info) + sizeof(cap)) {
+			info.argsz = sizeof(info) + sizeof(cap);
+		} else {
+			info.cap_offset = sizeof(info);
+			if (ui_copy_to_user(mm, arg + sizeof(info), &cap, sizeof(cap)))
+				return -EFAULT;
+		}
+	}
 	return ui_copy_to_user(mm, arg, &info, sizeof(info));
 }
 

@@ -1,26 +1,55 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * vfio/irq.c - interrupts: which there are, and SET_IRQS
+ * vfio/irq.c - interrupts: which there are, and who gets them
  *
- * Two exist on every PCI Express function, error and request: an eventfd each,
- * which nobody but the client's own loopback triggers.  INTx is there when the
- * function has an interrupt pin; it is on from the first eventfd (also from
- * "none", -1) until a trigger of no interrupts turns it off.  A mask holds back
- * the pin, not the loopback, and no function raises its pin, so that a mask has
- * nothing to hold back; the eventfd that would lift it is only kept.  MSI and
- * MSI-X no function has.
+ * Of INTx, MSI and MSI-X a client uses one at a time: it is on from the first
+ * eventfds (also from "none", -1) until a trigger of no interrupts turns it off.
+ * Beside them are error and request, an eventfd each, which nobody but the client's own
+ * loopback triggers.
+ *
+ * INTx masks itself as it is sent, and stays masked until the client unmasks it; if the
+ * pin is still asserted then it is sent again.  COMMAND.INTX_DISABLE masks as well, and
+ * silences the loopback.  All that is one atomic word, brought in line with the pin
+ * and with COMMAND by intx_update(), whatever changed.
+ *
+ * A message goes to its vector's eventfd.  A vector without one is masked in the
+ * function, where its message stays pending.
  */
 #include <errno.h>
 
 #include "vfio/vfio.h"
+
+/* vdev->irqs.intx */
+#define INTX_ON 1u
+#define INTX_MASKED 2u
+#define INTX_DISABLED 4u /* by COMMAND */
+
+int vfio_irqs_init(struct vfio_device *vdev)
+{
+	const struct uiommu_pci_device *pdev = vdev->pdev;
+	struct vfio_irqs *irqs = &vdev->irqs;
+
+	irqs->type = VFIO_PCI_NUM_IRQS;
+	irqs->nr_triggers = pdev->msi.nr > pdev->msix.nr ? pdev->msi.nr : pdev->msix.nr;
+	irqs->triggers = ui_zalloc((irqs->nr_triggers + 1) * sizeof(*irqs->triggers));
+	return irqs->triggers ? 0 : -ENOMEM;
+}
+
+void vfio_irqs_fini(struct vfio_device *vdev)
+{
+	ui_free(vdev->irqs.triggers);
+}
 
 unsigned int vfio_irq_count(const struct vfio_device *vdev, uint32_t index)
 {
 	switch (index) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		return pci_config_interrupt_pin(vdev->pdev) ? 1 : 0;
+	case VFIO_PCI_MSI_IRQ_INDEX:
+		return vdev->pdev->msi.nr;
+	case VFIO_PCI_MSIX_IRQ_INDEX:
+		return vdev->pdev->msix.nr;
 	case VFIO_PCI_ERR_IRQ_INDEX:
-		return vdev->pdev->pcie_cap ? 1 : 0;
 	case VFIO_PCI_REQ_IRQ_INDEX:
 		return 1;
 	default:
@@ -57,127 +86,184 @@ static void set_trigger(struct vfio_device *vdev, void **trigger, void *eventfd)
 	*trigger = eventfd;
 }
 
-/* ---- SET_IRQS ---- */
-
-/* A request that has been checked; data holds the first of its values. */
-struct irq_request {
-	uint8_t bool_value;
-	int32_t fd;
-	struct vfio_irq_set set; /* last, for it has a tail in the ABI */
-};
-
-static long set_single_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
-			      const struct irq_request *request, void **trigger)
+/* As set_trigger(), for one that is read without the lock. */
+static void swap_trigger(struct vfio_device *vdev, void **trigger, void *eventfd)
 {
-	void *eventfd;
+	void *old = ui_xchg(trigger, eventfd);
+	unsigned int tries = 0;
 
-	if (request->set.count > 1)
-		return -EINVAL;
-	switch (request->set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
-	case VFIO_IRQ_SET_DATA_NONE:
-		if (!*trigger)
-			return -EINVAL;
-		if (request->set.count)
-			signal_trigger(vdev, *trigger);
-		else
-			set_trigger(vdev, trigger, NULL);
-		return 0;
-	case VFIO_IRQ_SET_DATA_BOOL:
-		if (!request->set.count)
-			return -EINVAL;
-		if (request->bool_value)
-			signal_trigger(vdev, *trigger);
-		return 0;
-	case VFIO_IRQ_SET_DATA_EVENTFD:
-		if (!request->set.count || request->fd < -1)
-			return -EINVAL;
-		if (request->fd == -1) {
-			set_trigger(vdev, trigger, NULL);
-			return 0;
-		}
-		eventfd = vfio_eventfd_get(vdev, mm, request->fd);
-		if (UIOMMU_IS_ERR(eventfd))
-			return UIOMMU_PTR_ERR(eventfd);
-		set_trigger(vdev, trigger, eventfd);
-		return 0;
-	default:
-		return -EINVAL;
-	}
+	if (!old)
+		return;
+	while (ui_load_seq_cst(&vdev->irqs.raising))
+		ui_spin_pause(tries++);
+	vfio_eventfd_put(vdev, old);
+}
+
+/* Without the lock, from wherever the function raises it. */
+static void raise_trigger(struct vfio_device *vdev, void **trigger)
+{
+	ui_fetch_add(&vdev->irqs.raising, 1);
+	signal_trigger(vdev, ui_load_seq_cst(trigger));
+	ui_fetch_sub(&vdev->irqs.raising, 1);
 }
 
 /* ---- INTx ---- */
 
+static void intx_update(struct vfio_device *vdev)
+{
+	uint32_t old = ui_load_seq_cst(&vdev->irqs.intx), new;
+	bool asserted = pci_intx_asserted(vdev->pdev), send;
+	bool disabled = ui_load_seq_cst(&vdev->pdev->command) & PCI_CMD_INTX_DISABLE;
+
+	do {
+		new = old;
+		if (disabled && !(old & INTX_DISABLED))
+			new |= INTX_DISABLED | INTX_MASKED;
+		if (!disabled && (old & INTX_DISABLED))
+			new &= ~(INTX_DISABLED | INTX_MASKED);
+		send = asserted && (new &(INTX_ON | INTX_MASKED)) == INTX_ON;
+		if (send)
+			new |= INTX_MASKED;
+		if (new == old)
+			return;
+	} while (!ui_cmpxchg(&vdev->irqs.intx, &old, new));
+	if (send)
+		raise_trigger(vdev, &vdev->irqs.intx_trigger);
+}
+
+void vfio_irq_intx(struct uiommu_pci_device *pdev)
+{
+	intx_update(pdev->driver_data);
+}
+
+static void intx_unmask(struct vfio_device *vdev)
+{
+	uint32_t old = ui_load_seq_cst(&vdev->irqs.intx);
+
+	do {
+		if (old & INTX_DISABLED)
+			return;
+	} while (!ui_cmpxchg(&vdev->irqs.intx, &old, old & ~INTX_MASKED));
+	intx_update(vdev);
+}
+
 static void intx_off_locked(struct vfio_device *vdev)
 {
-	vdev->intx = false;
-	set_trigger(vdev, &vdev->intx_trigger, NULL);
-	set_trigger(vdev, &vdev->intx_unmask, NULL);
+	struct vfio_irqs *irqs = &vdev->irqs;
+
+	ui_fetch_and(&irqs->intx, ~INTX_ON);
+	swap_trigger(vdev, &irqs->intx_trigger, NULL);
+	set_trigger(vdev, &irqs->unmask, NULL);
+	irqs->type = VFIO_PCI_NUM_IRQS;
+}
+
+static void intx_on_locked(struct vfio_device *vdev)
+{
+	vdev->irqs.type = VFIO_PCI_INTX_IRQ_INDEX;
+	ui_xchg(&vdev->irqs.intx, 0);
+	intx_update(vdev); /* what COMMAND says */
+	ui_fetch_or(&vdev->irqs.intx, INTX_ON);
+	intx_update(vdev);
+}
+
+/* ---- SET_IRQS: INTx ---- */
+
+/* A request that has been checked; data holds its values, none if it has none. */
+struct irq_request {
+	uint32_t index;
+	uint32_t start;
+	uint32_t count;
+	uint32_t data_type;
+	uint32_t action;
+	union {
+		const uint8_t *bools;
+		const int32_t *fds;
+	};
+};
+
+/* Of the first value: a loopback (or a mask) is asked for, and not "false". */
+static bool asks(const struct irq_request *request)
+{
+	return request->data_type == VFIO_IRQ_SET_DATA_NONE ||
+	       (request->data_type == VFIO_IRQ_SET_DATA_BOOL && request->bools[0]);
 }
 
 static long trigger_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 				const struct irq_request *request)
 {
-	uint32_t data = request->set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	uint32_t command = ui_load_acquire(&vdev->pdev->command);
+	struct vfio_irqs *irqs = &vdev->irqs;
+	bool on = irqs->type == VFIO_PCI_INTX_IRQ_INDEX;
 	void *eventfd = NULL;
 
-	if (vdev->intx && !request->set.count && data == VFIO_IRQ_SET_DATA_NONE) {
+	if (on && !request->count && request->data_type == VFIO_IRQ_SET_DATA_NONE) {
 		intx_off_locked(vdev);
 		return 0;
 	}
-	if (request->set.count != 1)
+	if ((!on && irqs->type != VFIO_PCI_NUM_IRQS) || request->count != 1)
 		return -EINVAL;
-	if (data == VFIO_IRQ_SET_DATA_EVENTFD) {
-		if (request->fd >= 0)
-			eventfd = vfio_eventfd_get(vdev, mm, request->fd);
+	if (request->data_type == VFIO_IRQ_SET_DATA_EVENTFD) {
+		if (request->fds[0] >= 0)
+			eventfd = vfio_eventfd_get(vdev, mm, request->fds[0]);
 		if (UIOMMU_IS_ERR(eventfd))
 			return UIOMMU_PTR_ERR(eventfd);
-		set_trigger(vdev, &vdev->intx_trigger, eventfd);
-		vdev->intx = true;
+		swap_trigger(vdev, &irqs->intx_trigger, eventfd);
+		if (!on)
+			intx_on_locked(vdev);
 		return 0;
 	}
-	if (!vdev->intx)
+	if (!on)
 		return -EINVAL;
-	if ((data == VFIO_IRQ_SET_DATA_NONE || request->bool_value) &&
-	    !(command & PCI_CMD_INTX_DISABLE))
-		signal_trigger(vdev, vdev->intx_trigger);
+	if (asks(request) && !(ui_load_acquire(&vdev->pdev->command) & PCI_CMD_INTX_DISABLE))
+		signal_trigger(vdev, irqs->intx_trigger);
 	return 0;
 }
 
-static long mask_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
-			     const struct irq_request *request, bool unmask)
+static long mask_intx_locked(struct vfio_device *vdev, const struct irq_request *request)
+{
+	if (vdev->irqs.type != VFIO_PCI_INTX_IRQ_INDEX || request->count != 1)
+		return -EINVAL;
+	if (request->data_type == VFIO_IRQ_SET_DATA_EVENTFD)
+		return -ENOTTY;
+	if (asks(request))
+		ui_fetch_or(&vdev->irqs.intx, INTX_MASKED);
+	return 0;
+}
+
+static long unmask_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			       const struct irq_request *request)
 {
 	void *eventfd;
 
-	if (!vdev->intx || request->set.count != 1)
+	if (vdev->irqs.type != VFIO_PCI_INTX_IRQ_INDEX || request->count != 1)
 		return -EINVAL;
-	if ((request->set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK) != VFIO_IRQ_SET_DATA_EVENTFD)
-		return 0;
-	if (!unmask)
-		return -ENOTTY;
-	if (request->fd < 0) {
-		set_trigger(vdev, &vdev->intx_unmask, NULL);
+	if (request->data_type != VFIO_IRQ_SET_DATA_EVENTFD) {
+		if (asks(request))
+			intx_unmask(vdev);
 		return 0;
 	}
-	eventfd = vfio_eventfd_get(vdev, mm, request->fd);
+	if (request->fds[0] < 0) {
+		set_trigger(vdev, &vdev->irqs.unmask, NULL);
+		return 0;
+	}
+	eventfd = vfio_eventfd_get(vdev, mm, request->fds[0]);
 	if (UIOMMU_IS_ERR(eventfd))
 		return UIOMMU_PTR_ERR(eventfd);
-	if (vdev->intx_unmask) {
+	if (vdev->irqs.unmask) {
 		vfio_eventfd_put(vdev, eventfd);
 		return -EBUSY;
 	}
-	vdev->intx_unmask = eventfd;
+	vdev->irqs.unmask = eventfd;
 	return 0;
 }
 
 static long set_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 			    const struct irq_request *request)
 {
-	switch (request->set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
+	switch (request->action) {
 	case VFIO_IRQ_SET_ACTION_MASK:
-		return mask_intx_locked(vdev, mm, request, false);
+		return mask_intx_locked(vdev, request);
 	case VFIO_IRQ_SET_ACTION_UNMASK:
-		return mask_intx_locked(vdev, mm, request, true);
+		return unmask_intx_locked(vdev, mm, request);
 	case VFIO_IRQ_SET_ACTION_TRIGGER:
 		return trigger_intx_locked(vdev, mm, request);
 	default:
@@ -185,18 +271,173 @@ static long set_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 	}
 }
 
+/* ---- SET_IRQS: MSI and MSI-X ---- */
+
+void vfio_irq_message(struct uiommu_pci_device *pdev, unsigned int vector)
+{
+	struct vfio_device *vdev = pdev->driver_data;
+
+	if (vector < vdev->irqs.nr_triggers)
+		raise_trigger(vdev, &vdev->irqs.triggers[vector]);
+}
+
+static void mask_vector(struct vfio_device *vdev, bool msix, unsigned int vector, bool masked)
+{
+	if (msix)
+		pci_msix_mask(vdev->pdev, vector, masked);
+	else
+		pci_msi_mask(vdev->pdev, vector, masked);
+}
+
+/* More vectors of MSI-X may be had at any time; of MSI those that it was begun with. */
+static long set_vector_locked(struct vfio_device *vdev, struct uiommu_mm *mm, unsigned int vector,
+			      int fd, bool msix)
+{
+	void **trigger = &vdev->irqs.triggers[vector];
+	void *eventfd;
+
+	if (*trigger) {
+		mask_vector(vdev, msix, vector, true);
+		swap_trigger(vdev, trigger, NULL);
+	}
+	if (fd < 0)
+		return 0;
+	if (!msix && vector >= vdev->irqs.allocated)
+		return -EINVAL;
+	eventfd = vfio_eventfd_get(vdev, mm, fd);
+	if (UIOMMU_IS_ERR(eventfd))
+		return UIOMMU_PTR_ERR(eventfd);
+	swap_trigger(vdev, trigger, eventfd);
+	if (msix)
+		pci_msix_program(vdev->pdev, vector);
+	mask_vector(vdev, msix, vector, false);
+	return 0;
+}
+
+/* All of them, or none. */
+static long set_vectors_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			       const struct irq_request *request, bool msix)
+{
+	unsigned int i;
+	long rc = 0;
+
+	for (i = 0; i < request->count && !rc; i++)
+		rc = set_vector_locked(vdev, mm, request->start + i, request->fds[i], msix);
+	while (rc && i--)
+		set_vector_locked(vdev, mm, request->start + i, -1, msix);
+	return rc;
+}
+
+static void messages_off_locked(struct vfio_device *vdev, bool msix)
+{
+	struct vfio_irqs *irqs = &vdev->irqs;
+	unsigned int i;
+
+	for (i = 0; i < irqs->nr_triggers; i++)
+		set_vector_locked(vdev, NULL, i, -1, msix);
+	if (msix)
+		pci_msix_enable(vdev->pdev, false);
+	else
+		pci_msi_enable(vdev->pdev, 0);
+	irqs->type = VFIO_PCI_NUM_IRQS;
+}
+
+static long messages_on_locked(struct vfio_device *vdev, uint32_t index, unsigned int vectors)
+{
+	if (!vectors)
+		return -ERANGE;
+	if (index == VFIO_PCI_MSIX_IRQ_INDEX)
+		pci_msix_enable(vdev->pdev, true);
+	else
+		pci_msi_enable(vdev->pdev, vectors);
+	vdev->irqs.allocated = vectors;
+	vdev->irqs.type = index;
+	return 0;
+}
+
+static long set_messages_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+				const struct irq_request *request)
+{
+	struct vfio_irqs *irqs = &vdev->irqs;
+	bool msix = request->index == VFIO_PCI_MSIX_IRQ_INDEX, on = irqs->type == request->index;
+	unsigned int i;
+	long rc;
+
+	if (request->action != VFIO_IRQ_SET_ACTION_TRIGGER)
+		return -ENOTTY;
+	if (on && !request->count && request->data_type == VFIO_IRQ_SET_DATA_NONE) {
+		messages_off_locked(vdev, msix);
+		return 0;
+	}
+	if (!on && irqs->type != VFIO_PCI_NUM_IRQS)
+		return -EINVAL;
+	if (request->data_type == VFIO_IRQ_SET_DATA_EVENTFD) {
+		rc = on ? 0 :
+			  messages_on_locked(vdev, request->index, request->start + request->count);
+		if (rc)
+			return rc;
+		rc = set_vectors_locked(vdev, mm, request, msix);
+		if (rc && !on)
+			messages_off_locked(vdev, msix);
+		return rc;
+	}
+	if (!on)
+		return -EINVAL;
+	for (i = 0; i < request->count; i++) {
+		if (request->data_type == VFIO_IRQ_SET_DATA_NONE || request->bools[i])
+			signal_trigger(vdev, irqs->triggers[request->start + i]);
+	}
+	return 0;
+}
+
+/* ---- SET_IRQS: error and request ---- */
+
+static long set_single_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			      const struct irq_request *request, void **trigger)
+{
+	void *eventfd;
+
+	if (request->action != VFIO_IRQ_SET_ACTION_TRIGGER)
+		return -ENOTTY;
+	switch (request->data_type) {
+	case VFIO_IRQ_SET_DATA_NONE:
+		if (!*trigger)
+			return -EINVAL;
+		if (request->count)
+			signal_trigger(vdev, *trigger);
+		else
+			set_trigger(vdev, trigger, NULL);
+		return 0;
+	case VFIO_IRQ_SET_DATA_BOOL:
+		if (!request->count)
+			return -EINVAL;
+		if (request->bools[0])
+			signal_trigger(vdev, *trigger);
+		return 0;
+	case VFIO_IRQ_SET_DATA_EVENTFD:
+	default:
+		if (!request->count || request->fds[0] < -1)
+			return -EINVAL;
+		if (request->fds[0] == -1) {
+			set_trigger(vdev, trigger, NULL);
+			return 0;
+		}
+		eventfd = vfio_eventfd_get(vdev, mm, request->fds[0]);
+		if (UIOMMU_IS_ERR(eventfd))
+			return UIOMMU_PTR_ERR(eventfd);
+		set_trigger(vdev, trigger, eventfd);
+		return 0;
+	}
+}
+
 /* ---- the ioctl ---- */
 
-/* In the kernel's order: sizes and flags, the range, then the data. */
-static int check_request(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg,
-			 struct irq_request *request)
+/* In the kernel's order: sizes and flags, the range, then the data (@size bytes follow). */
+static int check_request(struct vfio_device *vdev, const struct vfio_irq_set *set, size_t *size)
 {
 	const uint32_t known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
-	struct vfio_irq_set *set = &request->set;
-	uint64_t size, count;
+	uint64_t count;
 
-	if (ui_copy_from_user(mm, set, arg, sizeof(*set)))
-		return -EFAULT;
 	if (set->argsz < sizeof(*set) || set->index >= VFIO_PCI_NUM_IRQS ||
 	    set->count >= UINT32_MAX - set->start || (set->flags & ~known))
 		return -EINVAL;
@@ -206,52 +447,80 @@ static int check_request(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_
 
 	switch (set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
 	case VFIO_IRQ_SET_DATA_NONE:
+		*size = 0;
 		return 0;
 	case VFIO_IRQ_SET_DATA_BOOL:
-		size = sizeof(request->bool_value);
+		*size = set->count * sizeof(uint8_t);
 		break;
 	case VFIO_IRQ_SET_DATA_EVENTFD:
-		size = sizeof(request->fd);
+		*size = set->count * sizeof(int32_t);
 		break;
 	default:
 		return -EINVAL;
 	}
-	if (set->argsz - sizeof(*set) < set->count * size)
-		return -EINVAL;
-	if (!set->count)
-		return 0;
-	return ui_copy_from_user(mm,
-				 size == sizeof(request->fd) ? (void *)&request->fd :
-							       (void *)&request->bool_value,
-				 arg + sizeof(*set), size);
+	return set->argsz - sizeof(*set) < *size ? -EINVAL : 0;
+}
+
+static long set_irqs_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			    const struct irq_request *request)
+{
+	switch (request->index) {
+	case VFIO_PCI_INTX_IRQ_INDEX:
+		return set_intx_locked(vdev, mm, request);
+	case VFIO_PCI_ERR_IRQ_INDEX:
+		return set_single_locked(vdev, mm, request, &vdev->irqs.err);
+	case VFIO_PCI_REQ_IRQ_INDEX:
+		return set_single_locked(vdev, mm, request, &vdev->irqs.req);
+	default:
+		return set_messages_locked(vdev, mm, request);
+	}
 }
 
 long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg)
 {
 	struct irq_request request;
+	struct vfio_irq_set set;
+	void *data = NULL;
+	size_t size = 0;
 	long rc;
 
-	rc = check_request(vdev, mm, arg, &request);
+	if (ui_copy_from_user(mm, &set, arg, sizeof(set)))
+		return -EFAULT;
+	rc = check_request(vdev, &set, &size);
 	if (rc)
 		return rc;
-	ui_mutex_lock(&vdev->lock);
-	if (request.set.index == VFIO_PCI_INTX_IRQ_INDEX)
-		rc = set_intx_locked(vdev, mm, &request);
-	else if ((request.set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
-		rc = -ENOTTY; /* only INTx can be masked */
-	else
-		rc = set_single_locked(vdev, mm, &request,
-				       request.set.index == VFIO_PCI_ERR_IRQ_INDEX ?
-					       &vdev->err_trigger :
-					       &vdev->req_trigger);
-	ui_mutex_unlock(&vdev->lock);
+	if (size) {
+		data = ui_zalloc(size);
+		if (!data)
+			return -ENOMEM;
+		rc = ui_copy_from_user(mm, data, arg + sizeof(set), size);
+	}
+	request = (struct irq_request){
+		.index = set.index,
+		.start = set.start,
+		.count = set.count,
+		.data_type = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK,
+		.action = set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK,
+		.bools = data,
+	};
+	if (!rc) {
+		ui_mutex_lock(&vdev->lock);
+		rc = set_irqs_locked(vdev, mm, &request);
+		ui_mutex_unlock(&vdev->lock);
+	}
+	ui_free(data);
 	return rc;
 }
 
 void vfio_irqs_release_locked(struct vfio_device *vdev)
 {
+	struct vfio_irqs *irqs = &vdev->irqs;
+
 	ui_mutex_assert_held(&vdev->lock);
-	intx_off_locked(vdev);
-	set_trigger(vdev, &vdev->err_trigger, NULL);
-	set_trigger(vdev, &vdev->req_trigger, NULL);
+	if (irqs->type == VFIO_PCI_INTX_IRQ_INDEX)
+		intx_off_locked(vdev);
+	else if (irqs->type != VFIO_PCI_NUM_IRQS)
+		messages_off_locked(vdev, irqs->type == VFIO_PCI_MSIX_IRQ_INDEX);
+	set_trigger(vdev, &irqs->err, NULL);
+	set_trigger(vdev, &irqs->req, NULL);
 }

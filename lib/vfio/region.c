@@ -73,13 +73,18 @@ static ssize_t bar_rw(struct vfio_device *vdev, struct uiommu_mm *mm, unsigned i
 	for (done = 0; done < count;) {
 		unsigned int size = access_size(offset + done, count - done);
 
-		value = 0;
+		/* The MSI-X table is there for those who map it; a call doesn't reach it. */
+		bool table = pci_msix_is_table(vdev->pdev, bar, offset + done);
+
+		value = table && !write ? ~0ull : 0;
+		rc = 0;
 		if (write) {
 			rc = ui_copy_from_user(mm, &value, buf + done, size);
-			if (!rc)
+			if (!rc && !table)
 				rc = pci_mmio_write(vdev->pdev, bar, offset + done, size, value);
 		} else {
-			rc = pci_mmio_read(vdev->pdev, bar, offset + done, size, &value);
+			if (!table)
+				rc = pci_mmio_read(vdev->pdev, bar, offset + done, size, &value);
 			if (!rc)
 				rc = ui_copy_to_user(mm, buf + done, &value, size);
 		}

@@ -26,6 +26,10 @@ static int vfio_probe(struct uiommu_pci_device *pdev)
 		return -ENOMEM;
 	vdev->ctx = pdev->ctx;
 	vdev->pdev = pdev;
+	if (vfio_irqs_init(vdev)) {
+		ui_free(vdev);
+		return -ENOMEM;
+	}
 	vdev->index = state->next_index++;
 	snprintf(vdev->path, sizeof(vdev->path), "/dev/vfio/devices/vfio%u", vdev->index);
 	ui_mutex_init(&vdev->lock);
@@ -45,6 +49,7 @@ static void vfio_remove(struct uiommu_pci_device *pdev)
 
 	ui_node_del(pdev->ctx, &vdev->node);
 	pdev->driver_data = NULL;
+	vfio_irqs_fini(vdev);
 	ui_mutex_destroy(&vdev->lock);
 	ui_free(vdev);
 }
@@ -84,6 +89,8 @@ static const struct pci_driver vfio_pci_driver = {
 	.avoid_host = vfio_avoid_host,
 	.probe = vfio_probe,
 	.remove = vfio_remove,
+	.intx = vfio_irq_intx,
+	.message = vfio_irq_message,
 };
 
 void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major)

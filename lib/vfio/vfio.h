@@ -31,14 +31,37 @@ struct vfio_pasid {
 };
 
 /*
+ * Interrupts of a device.  Whoever raises one takes no lock, but counts itself in
+ * raising while it uses an eventfd; who takes one away waits until nobody is.
+ *  type		the device's lock; which of INTx, MSI and MSI-X is in use
+ *  allocated		the device's lock; MSI: how many vectors
+ *  intx		atomic; bits, see irq.c
+ *  intx_trigger, triggers	atomic pointers, changed under the device's lock; eventfds of the host
+ *  nr_triggers		immutable; as many as MSI or MSI-X has vectors
+ *  raising		atomic
+ *  unmask, err, req	the device's lock; eventfds
+ */
+struct vfio_irqs {
+	unsigned int type;
+	unsigned int allocated;
+	uint32_t intx;
+	uint32_t raising;
+	void *intx_trigger;
+	void **triggers;
+	unsigned int nr_triggers;
+	void *unmask;
+	void *err;
+	void *req;
+};
+
+/*
  * Refs: none; lives from probe to remove, and the instance stays while a file
  *	is open.
  * Locks: lock is outermost: iommufd and pci are called under it.
  *  ctx, pdev, index, path, node	immutable
  *  owner, idev			lock; the file that is bound, and its binding
  *  attached, pasids		lock; what owner attached
- *  err_trigger, req_trigger	lock; eventfds, of the host
- *  intx, intx_trigger, intx_unmask	lock; the last two are eventfds
+ *  irqs			see there
  *  wakeup, low_power		lock
  */
 struct vfio_device {
@@ -53,11 +76,7 @@ struct vfio_device {
 	struct iommufd_device *idev;
 	bool attached;
 	struct cds_list_head pasids;
-	void *err_trigger;
-	void *req_trigger;
-	void *intx_trigger;
-	void *intx_unmask;
-	bool intx;
+	struct vfio_irqs irqs;
 	void *wakeup;
 	bool low_power;
 };
@@ -121,6 +140,11 @@ long vfio_feature(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
 bool vfio_region_size(struct vfio_device *vdev, uint64_t index, uint64_t *size, uint32_t *flags);
 
 /* irq.c */
+int vfio_irqs_init(struct vfio_device *vdev);
+void vfio_irqs_fini(struct vfio_device *vdev);
+/* What the function raises. */
+void vfio_irq_intx(struct uiommu_pci_device *pdev);
+void vfio_irq_message(struct uiommu_pci_device *pdev, unsigned int vector);
 unsigned int vfio_irq_count(const struct vfio_device *vdev, uint32_t index);
 long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
 void vfio_irqs_release_locked(struct vfio_device *vdev);

@@ -50,12 +50,17 @@ static const struct uiommu_host_ops host = {
 
 void client_open(struct client *c)
 {
+	client_open_spec(c, "ats-testdev");
+}
+
+void client_open_spec(struct client *c, const char *spec)
+{
 	struct uiommu_config config = {.size = sizeof(config), .opaque = c, .host = &host};
 
 	memset(c, 0, sizeof(*c));
 	assert_int_equal(uiommu_create(&config, &c->ctx), 0);
 	c->mm = uiommu_mm_self(c->ctx);
-	assert_int_equal(uiommu_pci_device_add(c->ctx, "ats-testdev", &c->pdev, NULL, 0), 0);
+	assert_int_equal(uiommu_pci_device_add(c->ctx, spec, &c->pdev, NULL, 0), 0);
 }
 
 void client_close(struct client *c)

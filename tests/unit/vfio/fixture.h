@@ -32,6 +32,7 @@ struct client {
 };
 
 void client_open(struct client *c);
+void client_open_spec(struct client *c, const char *spec);
 /* Closes what is open, and checks that nothing is left. */
 void client_close(struct client *c);
 
