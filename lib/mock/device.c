@@ -93,7 +93,8 @@ static int mock_device_add(struct mock_device *mdev)
 		.drvdata = mdev,
 		.ops = &mock_device_ops,
 		.pri = true,
-		.max_pasids = mdev->flags & MOCK_DEVICE_PASID ? MOCK_MAX_PASIDS : 0,
+		/* Without the flag it has one that nobody can use, and so refuses all. */
+		.max_pasids = mdev->flags & MOCK_DEVICE_PASID ? MOCK_MAX_PASIDS : 1,
 	};
 	char name[32];
 

@@ -117,6 +117,23 @@ static void test_failing_pasid(void **state)
 	assert_int_equal(pasid_op(MOCK_OP_PASID_CHECK, st, MOCK_PASID_FAILS, one), -EINVAL);
 }
 
+/* Without the flag it takes none, whatever the hwpts are made for. */
+static void test_no_pasids(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, 0);
+	uint32_t st = dev.domain.out_stdev_id;
+	uint32_t hwpt =
+		(uint32_t)hwpt_alloc(dev.domain.out_idev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0);
+	struct mock_cmd to = {.replace.pt_id = hwpt};
+
+	assert_int_equal(test_cmd(&to, MOCK_OP_REPLACE, st), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_ATTACH, st, 1, hwpt), -EINVAL);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_DETACH, st, 0, 0), 0);
+	assert_int_equal(pasid_op(MOCK_OP_PASID_ATTACH, st, 1, hwpt), -EINVAL);
+	assert_int_equal(counts().handles, 0);
+}
+
 static long check_map(uint32_t hwpt, uint64_t iova, const void *va, uint64_t length)
 {
 	struct mock_cmd cmd = {
@@ -147,6 +164,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_left_at_close, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_left_at_destroy, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
 	};
 
