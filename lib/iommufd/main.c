@@ -119,7 +119,7 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 	IOCTL_OP(IOMMU_VDEVICE_ALLOC, iommufd_vdevice_alloc_ioctl, struct iommu_vdevice_alloc,
 		 virt_id),
 	IOCTL_OP(IOMMU_VEVENTQ_ALLOC, iommufd_veventq_alloc, struct iommu_veventq_alloc,
-		 __reserved),
+		 out_veventq_fd),
 	IOCTL_OP(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc_ioctl, struct iommu_viommu_alloc,
 		 out_viommu_id),
 };

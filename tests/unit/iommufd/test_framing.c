@@ -221,7 +221,7 @@ static const struct op {
 	{"HWPT_INVALIDATE", IOMMU_HWPT_INVALIDATE, 32, 32, false, false, fill_invalidate, -EINVAL},
 	{"VIOMMU_ALLOC", IOMMU_VIOMMU_ALLOC, 40, 24, false, true, fill_viommu, -EOPNOTSUPP},
 	{"VDEVICE_ALLOC", IOMMU_VDEVICE_ALLOC, 24, 24, false, true, fill_nothing, -ENOENT},
-	{"VEVENTQ_ALLOC", IOMMU_VEVENTQ_ALLOC, 32, 32, false, true, fill_veventq, -ENOENT},
+	{"VEVENTQ_ALLOC", IOMMU_VEVENTQ_ALLOC, 32, 28, false, true, fill_veventq, -ENOENT},
 	{"HW_QUEUE_ALLOC", IOMMU_HW_QUEUE_ALLOC, 40, 40, false, true, fill_hw_queue, -ENOENT},
 };
 
