@@ -35,13 +35,14 @@ _Static_assert(IOMMU_PGFAULT_PERM_PRIV == UIOMMU_PRIV, "fault rights");
 /*
  * A group in a queue.
  *  group, dev_id	immutable
- *  node, cookie	fault->lock; cookie 0: not read yet
+ *  node, cookie, read	fault->lock; until it is read it has no cookie
  */
 struct fault_entry {
 	struct cds_list_head node;
 	struct uiommu_iopf_group *group;
 	uint32_t dev_id;
 	uint32_t cookie;
+	bool read;
 };
 
 /* ---- memory ---- */
@@ -89,7 +90,7 @@ static void take_entries(struct iommufd_fault *fault, struct uiommu_attach_handl
 		cds_list_for_each_entry_safe(entry, next, lists[i], node) {
 			if (handle && uiommu_iopf_group_handle(entry->group) != handle)
 				continue;
-			if (entry->cookie)
+			if (entry->read)
 				idtable_free(&fault->cookies, entry->cookie);
 			cds_list_del(&entry->node);
 			cds_list_add_tail(&entry->node, out);
@@ -192,9 +193,9 @@ static int deliver_locked(struct iommufd_fault *fault, struct fault_entry *entry
 	rc = copy_group_out(entry, mm, buf);
 	if (rc) {
 		idtable_free(&fault->cookies, entry->cookie);
-		entry->cookie = 0;
 		return rc;
 	}
+	entry->read = true;
 	idtable_set(&fault->cookies, entry->cookie, entry);
 	cds_list_del(&entry->node);
 	cds_list_add_tail(&entry->node, &fault->answering);
@@ -244,6 +245,9 @@ static int answer_one(struct iommufd_fault *fault, const struct iommu_hwpt_page_
 	if (entry) {
 		idtable_free(&fault->cookies, entry->cookie);
 		cds_list_del(&entry->node);
+	} else if (!response->cookie && !idtable_empty(&fault->cookies)) {
+		/* As in Linux, who answers 0 while others are open makes it a cookie. */
+		fault->cookies.from_zero = true;
 	}
 	ui_mutex_unlock(&fault->lock);
 	if (!entry)

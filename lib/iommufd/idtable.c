@@ -45,7 +45,7 @@ static int grow(struct idtable *table, uint32_t id)
 
 int64_t idtable_reserve(struct idtable *table, uint32_t max)
 {
-	int64_t id = ui_ida_alloc(&table->ids, 1, max);
+	int64_t id = ui_ida_alloc(&table->ids, !table->from_zero, max);
 
 	if (id >= table->size && grow(table, (uint32_t)id)) {
 		ui_ida_free(&table->ids, (uint32_t)id);

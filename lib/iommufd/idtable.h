@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * iommufd/idtable.h - numbers from 1, lowest free first, and what they name
+ * iommufd/idtable.h - numbers from 1 (or 0), lowest free first, and what they name
  *
  * A number can be reserved before there is something to find under it.  The
  * caller locks.
@@ -17,12 +17,14 @@
  *  slots	by number; NULL: free, or reserved
  *  size	of slots
  *  used	numbers that are reserved or in use
+ *  from_zero	0 is a number, too
  */
 struct idtable {
 	struct ui_ida ids;
 	void **slots;
 	uint32_t size;
 	uint32_t used;
+	bool from_zero;
 };
 
 void idtable_init(struct idtable *table);

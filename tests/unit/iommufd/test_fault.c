@@ -168,6 +168,39 @@ static void test_groups(void **state)
 	assert_int_equal(dev->answers, 4);
 }
 
+/* Answering 0 is an error, but while others are open it makes 0 a cookie. */
+static void test_cookie_zero(void **state)
+{
+	struct iommu_hwpt_pgfault faults[2];
+
+	assert_int_equal(answer(0, 0), -EINVAL);
+	assert_int_equal(report(1, 0, LAST), 0);
+	assert_int_equal(queue_read(faults, 40), 40);
+	assert_int_equal(faults[0].cookie, 1);
+	assert_int_equal(answer(0, 9), -EINVAL);
+	assert_int_equal(report(2, 0, LAST), 0);
+	assert_int_equal(queue_read(faults, 40), 40);
+	assert_int_equal(faults[0].cookie, 2);
+	assert_int_equal(answer(0, 0), -EINVAL);
+	assert_int_equal(report(3, 0, LAST), 0);
+	assert_int_equal(report(4, 0, LAST), 0);
+	assert_int_equal(queue_read(faults, 80), 80);
+	assert_int_equal(faults[0].cookie, 0);
+	assert_int_equal(faults[1].cookie, 3);
+	assert_int_equal(answer(0, 0), 8);
+	assert_int_equal(answer(0, 0), -EINVAL);
+	for (uint32_t cookie = 1; cookie <= 3; cookie++)
+		assert_int_equal(answer(cookie, 0), 8);
+	/* It stays one, and what has it goes with the attachment like any other. */
+	assert_int_equal(report(5, 0, LAST), 0);
+	assert_int_equal(queue_read(faults, 40), 40);
+	assert_int_equal(faults[0].cookie, 0);
+	assert_int_equal(dev->answers, 4);
+	iommufd_device_detach(idev, 0);
+	assert_int_equal(dev->answers, 5);
+	assert_int_equal(answer(0, 0), -EINVAL);
+}
+
 /* Some copied, then a page that isn't there: what was copied counts. */
 static void test_read_partly(void **state)
 {
@@ -460,6 +493,7 @@ int main(void)
 		with_queue(test_round_trip),
 		with_queue(test_read_sizes),
 		with_queue(test_groups),
+		with_queue(test_cookie_zero),
 		with_queue(test_read_partly),
 		with_queue(test_write),
 		with_queue(test_detach),
