@@ -128,8 +128,9 @@ static int iopt_alloc_allowed(struct iopt *iopt, uint64_t pos, uint64_t length, 
 int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t *iova)
 {
 	uint64_t offset = uaddr % IOPT_PAGE;
-	uint64_t alignment, pos = IOPT_PAGE;
+	uint64_t last = UINT64_MAX - IOPT_PAGE, pos = IOPT_PAGE;
 	const struct iopt_hint *hint;
+	uint64_t alignment;
 
 	if (!length || length >= UINT64_MAX / 2)
 		return -EOVERFLOW;
@@ -143,8 +144,10 @@ int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t
 		pos = hint->pos;
 	if (iopt->nr_allowed)
 		return iopt_alloc_allowed(iopt, pos, length, alignment, offset, iova);
-	return iopt_alloc_within(iopt, pos, UINT64_MAX - IOPT_PAGE, length, alignment, offset,
-				 iova);
+	/* As an allowed range's, the first byte is aligned before holes are looked for. */
+	if (pos == IOPT_PAGE && !iopt_hole_fits(pos, last, length, alignment, offset, &pos))
+		return -ENOSPC;
+	return iopt_alloc_within(iopt, pos, last, length, alignment, offset, iova);
 }
 
 void iopt_alloc_done(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t iova)

@@ -114,9 +114,10 @@ static int model_alloc(const struct model *m, uint64_t uaddr, uint64_t length, u
 		alignment = 2 << 20;
 	if (alignment < model_alignment(m))
 		return -EINVAL;
-	if (!m->nr_allowed)
-		return model_alloc_within(m, PAGE, UINT64_MAX - PAGE, length, alignment, offset,
-					  iova);
+	start = PAGE;
+	last = UINT64_MAX - PAGE;
+	if (!m->nr_allowed && model_fits(start, last, length, alignment, offset, &start))
+		return model_alloc_within(m, start, last, length, alignment, offset, iova);
 	for (size_t i = 0; i < m->nr_allowed; i++) {
 		start = m->allowed[i].start;
 		while (i + 1 < m->nr_allowed && m->allowed[i + 1].start == m->allowed[i].last + 1)
