@@ -299,13 +299,14 @@ static int iopt_rw_check(struct iopt *iopt, const struct iopt_walk *walk, uint32
 
 	if (iopt->nr_domains)
 		return 0;
-	if (!mm_is_file(mm)) {
-		if (!(flags & IOPT_RW_PINNED))
-			return 0;
-		if (uaddr / IOPT_PAGE == (uaddr + length - 1) / IOPT_PAGE)
-			writable = flags & UIOMMU_ACCESS_WRITE;
-	}
-	return iopt_check_memory(mm, uaddr, length, writable);
+	if (mm_is_file(mm))
+		return iopt_check_memory(mm, uaddr, length, writable);
+	if (!(flags & IOPT_RW_PINNED))
+		return 0;
+	if (uaddr / IOPT_PAGE != (uaddr + length - 1) / IOPT_PAGE)
+		return iopt_check_memory(mm, uaddr, length, writable);
+	writable = flags & UIOMMU_ACCESS_WRITE;
+	return iopt_check_memory(mm, uaddr, length, writable) ? -EFAULT : 0;
 }
 
 static int iopt_rw_area(struct iopt *iopt, const struct iopt_walk *walk, void *buf, uint32_t flags)

@@ -30,6 +30,8 @@
 #define MM_POPULATE_MAX (16 * MM_PAGE)
 /* Beyond this no user memory can be; keeps the rounding from wrapping. */
 #define MM_ADDR_MAX (1ull << 56)
+/* What Linux pins in one go. */
+#define MM_PIN_MAX (8192 * MM_PAGE)
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -264,6 +266,17 @@ static int mm_check_file(const struct uiommu_mm *mm, uint64_t addr, uint64_t len
 	return mm_populate_works() ? -EINVAL : 0;
 }
 
+/*
+ * Nothing can be there.  Linux sees first that the pages which it would pin in one go end
+ * where addresses end; with another process's memory it doesn't look.
+ */
+static int mm_check_beyond(const struct uiommu_mm *mm, uint64_t addr, uint64_t length)
+{
+	bool wraps = addr >= 0 - MM_PIN_MAX && addr + (length - 1) >= 0 - MM_PAGE;
+
+	return mm->self && wraps ? -EOVERFLOW : -EFAULT;
+}
+
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
 {
 	uint64_t start = addr & ~(MM_PAGE - 1);
@@ -276,7 +289,7 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	if (mm->file)
 		return mm_check_file(mm, addr, length, perm);
 	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)
-		return -EFAULT;
+		return mm_check_beyond(mm, addr, length);
 	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
 	if (start == end)
 		return 0;

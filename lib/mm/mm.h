@@ -19,7 +19,8 @@ int mm_store(struct uiommu_mm *mm, uint64_t addr, uint64_t value, unsigned int s
 /*
  * Is [addr, addr + length) mapped with the right to be read (and written)?
  * Costs per VMA, not per page.  -EFAULT: a hole, or memory without pages
- * (PFNMAP); -EPERM: a write to read-only memory.
+ * (PFNMAP); -EPERM: a write to read-only memory; -EOVERFLOW: the last page of all
+ * addresses is in it.
  */
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm);
 

@@ -78,6 +78,16 @@ static void test_holes(void **state)
 			 -EFAULT);
 	assert_int_equal(
 		mm_check(((struct uiommu *)*state)->self_mm, UINT64_MAX - 5, 3, UIOMMU_READ),
+		-EOVERFLOW);
+	/* As far as Linux pins at once. */
+	assert_int_equal(mm_check(((struct uiommu *)*state)->self_mm, 0 - 8192 * PAGE,
+				  8192 * PAGE - 1, UIOMMU_READ),
+			 -EOVERFLOW);
+	assert_int_equal(mm_check(((struct uiommu *)*state)->self_mm, 0 - 8193 * PAGE,
+				  8193 * PAGE - 1, UIOMMU_READ),
+			 -EFAULT);
+	assert_int_equal(
+		mm_check(((struct uiommu *)*state)->self_mm, 0 - 2 * PAGE, PAGE, UIOMMU_READ),
 		-EFAULT);
 	assert_int_equal(mm_check(((struct uiommu *)*state)->self_mm, (uint64_t)pages, UINT64_MAX,
 				  UIOMMU_READ),
