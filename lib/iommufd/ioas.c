@@ -11,6 +11,7 @@
 
 /* What the kernel calls ULONG_MAX: never a valid IOVA or length. */
 #define NO_IOVA UINT64_MAX
+#define PAGE 4096ull
 
 static void ioas_destroy(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 {
@@ -220,7 +221,12 @@ static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
 			 &uaddr);
 	if (rc)
 		return rc;
-	rc = iopt_map(iopt, mm, uaddr, cmd->length, perm, iopt_flags(cmd->flags), &cmd->iova);
+	/* Known of a file before it's known where its memory is. */
+	if (cmd->length > NO_IOVA - PAGE)
+		rc = -EINVAL;
+	else
+		rc = iopt_map(iopt, mm, uaddr, cmd->length, perm, iopt_flags(cmd->flags),
+			      &cmd->iova);
 	uiommu_mm_put(mm);
 	return rc;
 }

@@ -171,8 +171,8 @@ static int mm_file_make(struct uiommu *ctx, struct mm_file_part *part, struct ui
 	mm->ctx = ctx;
 	mm->refs = 1; /* the caller's */
 	mm->file = true;
-	/* Where nothing is only the place in a page matters, and no sum may wrap. */
-	*uaddr = start & (MM_HUGE_PAGE - 1);
+	/* Where nothing is only the alignment matters, and no sum may wrap. */
+	*uaddr = start & ((part->length >> 63 ? MM_PAGE : MM_HUGE_PAGE) - 1);
 	if (mm_file_shape(part)) {
 		at = mm_file_map_part(part);
 		if (at == -ENOMEM) {

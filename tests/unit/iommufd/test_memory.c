@@ -127,8 +127,22 @@ static void test_map_file_errors(void **state)
 	assert_int_equal(map_file(ioas, R, fd, UINT64_MAX, PAGE, 0), -EOVERFLOW);
 	assert_int_equal(map_file(ioas, R, -1, 0, PAGE, 0), -EBADF);
 	assert_int_equal(map_file(ioas, R, path, 0, PAGE, 0), -EBADF);
+	assert_int_equal(map_file(ioas, R, -1, PAGE, 0 - PAGE, 0), -EBADF);
+	assert_int_equal(map_file(ioas, R, fd, PAGE, 0 - PAGE, 0), -EINVAL);
+	assert_int_equal(map_file(ioas, R, fd, PAGE, 0 - 2 * PAGE, 0), -EOVERFLOW);
 	assert_int_equal(counts().areas, 0);
 	close(path);
+	close(fd);
+}
+
+/* As far as addresses go, while nothing reaches it. */
+static void test_map_file_large(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	int fd = make_memfd(4 * PAGE);
+
+	assert_int_equal(map_file(ioas, R | F, fd, 2 * PAGE, 0 - 2 * PAGE, PAGE), PAGE);
+	assert_int_equal(ioas_unmap(ioas, PAGE, 0 - 2 * PAGE), 0 - 2 * PAGE);
 	close(fd);
 }
 
@@ -378,10 +392,9 @@ int main(void)
 {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		RULE(test_map_file_errors), RULE(test_map_file),
-		RULE(test_map_other_files), RULE(test_copy),
-		RULE(test_copy_rights),	    RULE(test_allow),
-		RULE(test_rlimit_mode),	    RULE(test_huge_pages),
+		RULE(test_map_file_errors), RULE(test_map_file),    RULE(test_map_file_large),
+		RULE(test_map_other_files), RULE(test_copy),	    RULE(test_copy_rights),
+		RULE(test_allow),	    RULE(test_rlimit_mode), RULE(test_huge_pages),
 		RULE(test_change_process),
 	};
 
