@@ -5,9 +5,12 @@
  * Stored: the manifest's entries, a list read at the first path under /dev or /sys.
  *
  * "..": the kernel takes it from where a link led, so it can't be collapsed in the text.
- * If what stands before the first ".." is the tree's, the kernel resolves the whole
- * in the tree; otherwise it's collapsed, which is right as long as the part
- * before it has no links, and only counts if the result is the tree's.
+ * What stands before the first ".." is opened, and its own name takes its place. Only
+ * names relative to a folder that we know need less: that name has no links in it.
+ *
+ * The working folder is the kernel's: one that only the tree has is the one in the tree, so
+ * it is kept across fork and exec. Stored is how far it is below one where relative
+ * names may be ours.
  */
 #include "path.h"
 
@@ -29,6 +32,9 @@ struct path_entry {
 };
 
 bool path_active;
+/* Stored by whoever changed the working folder; one word, and good for skipping work only. */
+unsigned int path_cwd_up = 1;
+static bool cwd_is_root, cwd_in_tree;
 /* root, root_len: immutable after the constructor. */
 static char root[PATH_ROOM / 2]; /* "RUN/root" */
 static size_t root_len;
@@ -36,10 +42,74 @@ static size_t root_len;
 static const struct path_entry *entries;
 static bool entries_failed;
 
+static bool under(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return !strncmp(path, top, len) && (path[len] == '/' || !path[len]);
+}
+
 void path_start(const char *run_dir)
 {
 	root_len = (size_t)snprintf(root, sizeof(root), "%s/root", run_dir);
 	path_active = root_len < sizeof(root);
+	path_cwd_changed();
+}
+
+/* ---- the working folder ---- */
+
+/* As the kernel has it; its length, or 0. */
+static size_t kernel_cwd(char *buf, size_t size)
+{
+	long n = shim_syscall(SYS_getcwd, (long)buf, (long)size, 0, 0, 0, 0);
+
+	return n > 1 && buf[0] == '/' ? (size_t)n - 1 : 0;
+}
+
+void path_cwd_changed(void)
+{
+	char buf[PATH_ROOM * 2];
+	size_t len, shown;
+	unsigned int up = 0;
+
+	if (!path_active)
+		return;
+	len = kernel_cwd(buf, sizeof(buf));
+	shown = path_strip(buf, len);
+	buf[shown] = '\0';
+	cwd_in_tree = shown < len;
+	cwd_is_root = shown == 1;
+	if (!shown)
+		up = UINT_MAX;
+	else if (!cwd_in_tree && !cwd_is_root && !under(buf, "/sys") && !under(buf, "/dev") &&
+		 !under(buf, "/proc"))
+		for (len = 0; len < shown; len++)
+			up += buf[len] == '/';
+	__atomic_store_n(&path_cwd_up, up, __ATOMIC_RELAXED);
+}
+
+bool path_cwd_in_tree(void)
+{
+	return cwd_in_tree;
+}
+
+bool path_from_cwd(const char *path)
+{
+	unsigned int up = __atomic_load_n(&path_cwd_up, __ATOMIC_RELAXED);
+
+	if (!up)
+		return path[0] && (!cwd_is_root || strchr("dsp.", path[0]));
+	while (path[0] == '.') {
+		size_t dots = path[1] == '.' ? 2 : 1;
+
+		if (path[dots] && path[dots] != '/')
+			return false;
+		if (dots == 2 && !--up)
+			return true;
+		for (path += dots; *path == '/'; path++)
+			;
+	}
+	return false;
 }
 
 /* ---- the manifest ---- */
@@ -133,18 +203,11 @@ static bool manifest_ready(void)
 /* The name in the manifest. */
 #define PATH_FAIL_NTH "/proc/thread-self/fail-nth"
 
-static bool under(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return !strncmp(path, top, len) && (path[len] == '/' || !path[len]);
-}
-
 /*
- * Copies @path without "//" and "/./"; with @collapse also without "x/..".
- * *@dotdot: where in @out the first ".." is, or NULL.  False: too long.
+ * Copies @path without "//" and "/./".
+ * *@dotdot: where in @out the first "/.." is, or NULL.  False: too long.
  */
-static bool tidy(const char *path, char *out, size_t size, bool collapse, char **dotdot)
+static bool tidy(const char *path, char *out, size_t size, char **dotdot)
 {
 	char *end = out;
 
@@ -159,16 +222,8 @@ static bool tidy(const char *path, char *out, size_t size, bool collapse, char *
 			path++;
 			continue;
 		}
-		if (len == 2 && path[0] == '.' && path[1] == '.') {
-			if (collapse) {
-				while (end > out && *--end != '/')
-					;
-				path += 2;
-				continue;
-			}
-			if (!*dotdot)
-				*dotdot = end;
-		}
+		if (len == 2 && path[0] == '.' && path[1] == '.' && !*dotdot)
+			*dotdot = end;
 		if (!len && end > out && end[-1] == '/')
 			break;
 		if ((size_t)(end - out) + len + 2 > size)
@@ -204,6 +259,7 @@ static enum path_kind classify(const char *name, struct path *out)
 			out->folder = false;
 			return PATH_NODE;
 		}
+		out->listing |= entry->kind == UIOMMU_TREE_DIR && same;
 		if ((entry->kind == UIOMMU_TREE_DIR && same) ||
 		    (entry->kind == UIOMMU_TREE_MERGE &&
 		     (same || (entry->len < len && name[entry->len] == '/' &&
@@ -232,11 +288,35 @@ static void set_tree(struct path *out, enum path_kind kind)
 	out->use = out->buf;
 }
 
-/* The client's path as an absolute one; false: none of ours. */
-static bool absolute(int dir, const char *path, char *buf, size_t size)
+/* Takes the last name off @buf. */
+static void cut_last(char *buf)
+{
+	char *slash = strrchr(buf, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
+static bool base_of(int dir, char *buf, size_t size)
 {
 	struct shim_entry entry;
 	bool known;
+	size_t len;
+
+	if (dir == AT_FDCWD) {
+		len = path_strip(buf, kernel_cwd(buf, size));
+		buf[len] = '\0';
+		return len;
+	}
+	shim_enter(&entry);
+	known = fdtable_folder(dir, buf, size);
+	shim_leave(&entry);
+	return known;
+}
+
+/* The client's path as an absolute one; false: none of ours. */
+static bool absolute(int dir, const char *path, char *buf, size_t size)
+{
 	size_t len;
 
 	if (path[0] == '/') {
@@ -245,15 +325,21 @@ static bool absolute(int dir, const char *path, char *buf, size_t size)
 		strcpy(buf, path);
 		return true;
 	}
-	if (!path[0])
+	if (!path[0] || !base_of(dir, buf, size))
 		return false;
-	shim_enter(&entry);
-	known = fdtable_folder(dir, buf, size);
-	shim_leave(&entry);
-	if (!known)
-		return false;
+	while (path[0] == '.') {
+		size_t dots = path[1] == '.' ? 2 : 1;
+
+		if (path[dots] && path[dots] != '/')
+			break;
+		if (dots == 2)
+			cut_last(buf);
+		for (path += dots; *path == '/'; path++)
+			;
+	}
 	len = strlen(buf);
-	return (size_t)snprintf(buf + len, size - len, "/%s", path) < size - len;
+	return (size_t)snprintf(buf + len, size - len, path[0] || !len ? "/%s" : "%s", path) <
+	       size - len;
 }
 
 static bool ours(const char *name)
@@ -292,50 +378,118 @@ static void settle_fail_nth(char *name)
 		strcpy(name, PATH_FAIL_NTH);
 }
 
+bool path_name_of_fd(int fd, char *buf, size_t size)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = real_readlink(link, buf, size - 1);
+	buf[n < 0 ? 0 : path_strip(buf, (size_t)n)] = '\0';
+	return n > 0 && (size_t)n < size - 1 && buf[0] == '/';
+}
+
+/*
+ * out->buf has a path with ".." at @dotdot in @name, its part behind the tree's place: each is
+ * replaced by the parent of what stands before it.  False: there is no such folder.
+ */
+static bool settle_dotdot(struct path *out, char *name, size_t room, char *dotdot)
+{
+	char text[PATH_ROOM], rest[PATH_ROOM];
+	int tries;
+
+	for (tries = 0; dotdot && tries < 40; tries++) {
+		int fd;
+
+		snprintf(rest, sizeof(rest), "%s", dotdot + 3);
+		*dotdot = '\0';
+		text[0] = '\0';
+		if (dotdot > name) {
+			struct path before = {.folder = false};
+			bool tree = ours(name) && classify(name, &before) == PATH_TREE &&
+				    !before.listing;
+
+			fd = real_open(tree ? out->buf : name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			if (fd < 0)
+				return false;
+			tree = path_name_of_fd(fd, text, sizeof(text));
+			real_close(fd);
+			if (!tree)
+				return false;
+			cut_last(text);
+		}
+		if (strlen(text) + strlen(rest) + 2 > sizeof(text))
+			return false;
+		strcat(text, rest[0] ? rest : "/");
+		if (!tidy(text, name, room, &dotdot))
+			return false;
+	}
+	return !dotdot;
+}
+
 void path_resolve(int dir, const char *path, struct path *out)
 {
 	char text[PATH_ROOM];
 	char *name = out->buf + root_len;
 	size_t room = sizeof(out->buf) - root_len;
 	char *dotdot;
+	int saved = errno;
+	bool settled;
 
 	set_host(out, dir, path);
 	out->name = "";
 	out->folder = false;
+	out->listing = false;
 	out->rdev = 0;
-	if (!absolute(dir, path, text, sizeof(text)) || !tidy(text, name, room, false, &dotdot))
+	if (!absolute(dir, path, text, sizeof(text)) || !tidy(text, name, room, &dotdot))
 		return;
 	settle_fail_nth(name);
-	if (!dotdot && !ours(name))
+	if (!dotdot && !ours(name) && !(dir == AT_FDCWD && cwd_in_tree))
 		return;
 	if (!manifest_ready())
 		return;
 	memcpy(out->buf, root, root_len);
-	out->name = name;
 	if (dotdot) {
-		int saved = errno;
-		struct stat st;
-		char rest = *dotdot;
-
-		*dotdot = '\0';
-		if (ours(name) && classify(name, out) == PATH_TREE) {
-			*dotdot = rest;
-			out->name = "";
-			if (!real_lstat(out->buf, &st))
-				set_tree(out, PATH_TREE);
-			errno = saved;
-			return;
-		}
-		out->folder = false;
-		if (!tidy(text, name, room, true, &dotdot) || !ours(name))
+		settled = settle_dotdot(out, name, room, dotdot);
+		errno = saved;
+		if (!settled)
 			return;
 	}
-	out->kind = classify(name, out);
+	out->name = name;
+	if (ours(name))
+		out->kind = classify(name, out);
 	if (out->kind != PATH_HOST)
 		set_tree(out, out->kind);
-	else if (path[0] != '/' && !strstr(path, ".."))
+	else if (path[0] != '/' && (dir != AT_FDCWD || cwd_in_tree))
 		/* The folder may be the tree's, but this name in it is the host's. */
 		set_host(out, AT_FDCWD, name);
+}
+
+bool path_is_listing(const char *name)
+{
+	const struct path_entry *entry;
+
+	for (entry = entries; entry; entry = entry->next) {
+		if (entry->kind == UIOMMU_TREE_DIR && !strcmp(entry->path, name))
+			return true;
+	}
+	return false;
+}
+
+void path_refresh(const struct path *path)
+{
+	struct shim_entry entry;
+	int dir;
+
+	if (!path->listing)
+		return;
+	shim_enter(&entry);
+	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0) {
+		uiommu_tree_refresh(dir, path->name);
+		real_close(dir);
+	}
+	shim_leave(&entry);
 }
 
 int path_root_stat(struct stat *st)
@@ -393,6 +547,10 @@ int path_proc_fd(const char *path)
 	char *end;
 	long fd;
 
+	if (!strncmp(path, "/dev/fd/", 8)) {
+		p = path + 5;
+		goto number;
+	}
 	if (strncmp(path, "/proc/", 6) != 0)
 		return -1;
 	p = path + 6;
@@ -405,6 +563,7 @@ int path_proc_fd(const char *path)
 			return -1;
 		p = end + 1;
 	}
+number:
 	if (strncmp(p, "fd/", 3) != 0 || p[3] < '0' || p[3] > '9')
 		return -1;
 	fd = strtol(p + 3, &end, 10);

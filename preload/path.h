@@ -29,6 +29,7 @@ enum path_kind {
  * struct path - what a path that a client gave means
  * @kind: see there
  * @folder: if it's a folder, names relative to it may be ours
+ * @listing: a folder whose listing alone is the tree's
  * @dir, @use: what to give to the real function; of a node, its empty file
  * @name: absolute, as the client says it; "" if it isn't known
  * @rdev: of a node
@@ -37,6 +38,7 @@ enum path_kind {
 struct path {
 	enum path_kind kind;
 	bool folder;
+	bool listing;
 	int dir;
 	const char *use;
 	const char *name;
@@ -45,6 +47,13 @@ struct path {
 };
 
 extern bool path_active; /* set by the constructor */
+/*
+ * How many ".." lead from the working folder to one where our names begin, "/" if to none
+ * other; 0: it is in /, or below /sys, /dev or /proc.
+ */
+extern unsigned int path_cwd_up;
+/* Could @path, which is relative to the working folder, be ours? */
+bool path_from_cwd(const char *path);
 
 /*
  * A few compares: false for nearly every path that isn't ours.  Only paths under /dev, /sys
@@ -57,14 +66,25 @@ static inline bool path_maybe(int dir, const char *path)
 	if (path[0] == '/')
 		return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
 		       path[1] == '.' || !path[1];
+	if (dir == AT_FDCWD)
+		return (!shim_likely(path_cwd_up) || (path[0] == '.' && path[1] == '.')) &&
+		       path_from_cwd(path);
 	return dir >= 0 && (fdtable_slot(dir) & FDTABLE_FOLDER);
 }
 
 /* From the constructor. */
 void path_start(const char *run_dir);
 
+/* The working folder was changed; it may have been by a program before us. */
+void path_cwd_changed(void);
+bool path_cwd_in_tree(void);
+
 /* These need no shim_enter(), and keep errno. */
 void path_resolve(int dir, const char *path, struct path *out);
+/* Has only this folder's listing the tree's names?  It is absolute, and no link. */
+bool path_is_listing(const char *name);
+/* Before the names in a folder are read: those of the host may be others by now. */
+void path_refresh(const struct path *path);
 /* Of the tree's top: what is on another device isn't in the tree. */
 int path_root_stat(struct stat *st);
 /* Is its last component a link that leads back to the host's file of the same name? */
@@ -76,6 +96,8 @@ bool path_is_host_link(const struct path *path);
 size_t path_strip(char *buf, size_t len);
 /* The name that an open file of the tree has for the client; false, "": it isn't one. */
 bool path_of_fd(int fd, char *buf, size_t size);
+/* The name that any open file has for the client; false: too long, or none. */
+bool path_name_of_fd(int fd, char *buf, size_t size);
 /* The number in /proc/self/fd/N and its other spellings, of this process; or -1. */
 int path_proc_fd(const char *path);
 /* "/dev/iommu" -> its empty file in the tree */

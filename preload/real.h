@@ -16,6 +16,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fts.h>
+#include <ftw.h>
+#include <glob.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -132,6 +135,53 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, euidaccess, (const char *path, int mode), (path, mode))                             \
 	X(DIR *, opendir, (const char *path), (path))                                              \
 	X(int, closedir, (DIR * dir), (dir))                                                       \
+	X(struct dirent *, readdir, (DIR * dir), (dir))                                            \
+	X(int, readdir_r, (DIR * dir, struct dirent * entry, struct dirent * *result),             \
+	  (dir, entry, result))                                                                    \
+	X(ssize_t, getdents64, (int fd, void *buf, size_t n), (fd, buf, n))                        \
+	X(int, chdir, (const char *path), (path))                                                  \
+	X(int, fchdir, (int fd), (fd))                                                             \
+	X(char *, getcwd, (char *buf, size_t n), (buf, n))                                         \
+	X(char *, __getcwd_chk, (char *buf, size_t n, size_t size), (buf, n, size))                \
+	X(char *, get_current_dir_name, (void), ())                                                \
+	X(int, posix_spawn_file_actions_addchdir_np,                                               \
+	  (posix_spawn_file_actions_t * actions, const char *path), (actions, path))               \
+	X(int, posix_spawn_file_actions_addopen,                                                   \
+	  (posix_spawn_file_actions_t * actions, int fd, const char *path, int flags,              \
+	   mode_t mode),                                                                           \
+	  (actions, fd, path, flags, mode))                                                        \
+	X(int, glob,                                                                               \
+	  (const char *pattern, int flags, int (*err)(const char *path, int err), glob_t *out),    \
+	  (pattern, flags, err, out))                                                              \
+	X(int, ftw, (const char *path, int (*fn)(const char *, const struct stat *, int), int n),  \
+	  (path, fn, n))                                                                           \
+	X(int, nftw,                                                                               \
+	  (const char *path, int (*fn)(const char *, const struct stat *, int, struct FTW *),      \
+	   int n, int flags),                                                                      \
+	  (path, fn, n, flags))                                                                    \
+	X(FTS *, fts_open,                                                                         \
+	  (char *const *roots, int options, int (*cmp)(const FTSENT **, const FTSENT **)),         \
+	  (roots, options, cmp))                                                                   \
+	X(FTSENT *, fts_read, (FTS * fts), (fts))                                                  \
+	X(FTSENT *, fts_children, (FTS * fts, int instr), (fts, instr))                            \
+	X(int, fts_set, (FTS * fts, FTSENT * entry, int instr), (fts, entry, instr))               \
+	X(int, fts_close, (FTS * fts), (fts))                                                      \
+	X(int, setxattr,                                                                           \
+	  (const char *path, const char *name, const void *buf, size_t n, int flags),              \
+	  (path, name, buf, n, flags))                                                             \
+	X(int, lsetxattr,                                                                          \
+	  (const char *path, const char *name, const void *buf, size_t n, int flags),              \
+	  (path, name, buf, n, flags))                                                             \
+	X(int, removexattr, (const char *path, const char *name), (path, name))                    \
+	X(int, lremovexattr, (const char *path, const char *name), (path, name))                   \
+	X(int, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))     \
+	X(int, name_to_handle_at,                                                                  \
+	  (int dir, const char *path, struct file_handle *handle, int *mount, int flags),          \
+	  (dir, path, handle, mount, flags))                                                       \
+	X(int, scandirat,                                                                          \
+	  (int at, const char *path, struct dirent ***list, int (*sel)(const struct dirent *),     \
+	   int (*cmp)(const struct dirent **, const struct dirent **)),                            \
+	  (at, path, list, sel, cmp))                                                              \
 	X(int, scandir,                                                                            \
 	  (const char *path, struct dirent ***list, int (*sel)(const struct dirent *),             \
 	   int (*cmp)(const struct dirent **, const struct dirent **)),                            \

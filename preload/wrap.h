@@ -26,6 +26,15 @@
 int wrap_do_openat(int dir, const char *path, int flags, mode_t mode);
 int wrap_do_fstat(int fd, struct stat *st);
 int wrap_do_fstatat(int dir, const char *path, struct stat *st, int flags);
+/*
+ * Remembers @fd, a folder, by its own name, to which no links lead: so ".." is its own parent.
+ */
+struct path;
+void wrap_mark_folder(int fd, const struct path *path);
+DIR *wrap_opendir(const char *name) __asm__("opendir");
+struct dirent *wrap_readdir(DIR *dir) __asm__("readdir");
+char *wrap_realpath(const char *name, char *buf) __asm__("realpath");
+int wrap_chdir(const char *path) __asm__("chdir");
 int wrap_close_fd(int fd);
 /* libc is about to close it. */
 void wrap_forget_fd(int fd);

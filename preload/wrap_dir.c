@@ -1,192 +1,175 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Folders and links.  Folders of the tree are real, so readdir() needs no help; links are
- * shown as the client would see them on a real machine: nothing tells where the tree is.
+ * Folders.  Those of the tree are real, so only two things need help: what is a link there and
+ * stands for the host's own file or folder must not look like a link, and libc's functions
+ * that read a whole folder don't call the names that we have.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "channel.h"
 #include "fdtable.h"
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
 
+static DIR *open_folder(const struct path *path)
+{
+	DIR *dir = real_opendir(path->use);
+
+	if (dir && path->folder)
+		wrap_mark_folder(dirfd(dir), path);
+	return dir;
+}
+
 SHIM_WRAP(DIR *, opendir, (const char *name))
 {
-	struct shim_entry entry;
 	struct path path;
-	DIR *dir;
 
 	if (!path_maybe(AT_FDCWD, name))
 		return real_opendir(name);
 	path_resolve(AT_FDCWD, name, &path);
-	dir = real_opendir(path.use);
-	if (dir && path.folder && path.name[0]) {
-		shim_enter(&entry);
-		fdtable_mark(dirfd(dir), path.name);
-		shim_leave(&entry);
-	}
-	return dir;
+	path_refresh(&path);
+	return open_folder(&path);
 }
 
-SHIM_WRAP(int, scandir,
-	  (const char *name, struct dirent ***list, int (*sel)(const struct dirent *),
-	   int (*cmp)(const struct dirent **, const struct dirent **)))
+/* ---- entries ---- */
+
+/* Of a folder of the tree: a link to the host's file of the same name is that file. */
+static void settle_entry(int fd, const char *name, unsigned char *type, ino64_t *ino)
 {
-	struct path path;
-
-	if (!path_maybe(AT_FDCWD, name))
-		return real_scandir(name, list, sel, cmp);
-	path_resolve(AT_FDCWD, name, &path);
-	return real_scandir(path.use, list, sel, cmp);
-}
-SHIM_ALIAS(scandir64, scandir);
-
-/* ---- links ---- */
-
-/* /proc/self/fd/N of ours: the node's path.  False: something else. */
-static bool link_of_fd(int fd, char *buf, size_t size, size_t *len)
-{
+	char folder[PATH_ROOM], target[PATH_ROOM];
 	struct shim_entry entry;
-	struct shim_file *sf;
+	struct stat st;
+	size_t len;
+	ssize_t n;
+	bool known;
 
-	if (fd < 0 || fdtable_foreign(fd))
-		return false;
 	shim_enter(&entry);
-	sf = fdtable_get(fd);
-	if (sf) {
-		channel_describe(sf);
-		*len = strlen(sf->name);
-		if (*len > size)
-			*len = size;
-		memcpy(buf, sf->name, *len);
-		fdtable_put(sf);
+	known = fdtable_folder(fd, folder, sizeof(folder));
+	n = known ? real_readlinkat(fd, name, target, sizeof(target) - 1) : -1;
+	len = known ? strlen(folder) : 0;
+	if (n > 0 && (size_t)n == len + 1 + strlen(name) && !memcmp(target, folder, len) &&
+	    target[len] == '/' && !memcmp(target + len + 1, name, strlen(name))) {
+		target[n] = '\0';
+		*type = DT_UNKNOWN;
+		if (!real_lstat(target, &st)) {
+			*type = IFTODT(st.st_mode);
+			*ino = st.st_ino;
+		}
 	}
 	shim_leave(&entry);
-	return sf;
 }
 
-/* A number, relative to a folder that turns out to be our own /proc/self/fd. */
-static int number_in_proc_fd(int dir, const char *name)
+static inline bool folder_of_ours(int fd)
 {
-	char link[32];
-	char where[64];
-	int saved = errno;
-	ssize_t n;
-
-	if (name[0] < '0' || name[0] > '9' || strlen(name) > 8 || dir < 0)
-		return -1;
-	if (!fdtable_slot(atoi(name)))
-		return -1;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = real_readlink(link, where, sizeof(where) - 16);
-	errno = saved;
-	if (n < 0)
-		return -1;
-	snprintf(where + n, sizeof(where) - (size_t)n, "/%s", name);
-	return path_proc_fd(where);
+	return shim_unlikely(fdtable_slot(fd) & FDTABLE_FOLDER) && !shim_bypass();
 }
 
-static ssize_t read_link(int dir, const char *name, char *buf, size_t size)
+SHIM_WRAP(struct dirent *, readdir, (DIR * dir))
 {
-	char text[PATH_ROOM * 2];
-	struct path path;
-	ssize_t rc;
-	size_t len;
+	struct dirent *entry = real_readdir(dir);
 
-	if (link_of_fd(name[0] == '/' ? path_proc_fd(name) : number_in_proc_fd(dir, name), buf,
-		       size, &len))
-		return (ssize_t)len;
-	path_resolve(dir, name, &path);
-	if (path_is_host_link(&path))
-		path.use = path.name;
-	/* Into a buffer of our own: what is cut off may be what we take away. */
-	rc = real_readlinkat(path.dir, path.use, text, sizeof(text));
-	if (rc == (ssize_t)sizeof(text))
-		return real_readlinkat(path.dir, path.use, buf, size);
-	if (rc < 0)
-		return rc;
-	len = path_strip(text, (size_t)rc);
-	if (len > size)
-		len = size;
-	memcpy(buf, text, len);
-	return (ssize_t)len;
+	if (entry && entry->d_type == DT_LNK && folder_of_ours(dirfd(dir)))
+		settle_entry(dirfd(dir), entry->d_name, &entry->d_type, &entry->d_ino);
+	return entry;
 }
+SHIM_ALIAS(readdir64, readdir);
 
-/* Also names relative to /proc/self/fd, which isn't a folder that we remember. */
-static bool link_maybe(int dir, const char *name)
+SHIM_WRAP(int, readdir_r, (DIR * dir, struct dirent *entry, struct dirent **result))
 {
-	return path_maybe(dir, name) || (path_active && name && name[0] >= '0' && name[0] <= '9' &&
-					 dir >= 0 && !shim_bypass());
+	int rc = real_readdir_r(dir, entry, result);
+
+	if (!rc && *result && entry->d_type == DT_LNK && folder_of_ours(dirfd(dir)))
+		settle_entry(dirfd(dir), entry->d_name, &entry->d_type, &entry->d_ino);
+	return rc;
 }
+SHIM_ALIAS(readdir64_r, readdir_r);
 
-SHIM_WRAP(ssize_t, readlink, (const char *name, char *buf, size_t size))
+SHIM_WRAP(ssize_t, getdents64, (int fd, void *buf, size_t size))
 {
-	if (!path_maybe(AT_FDCWD, name) || !size)
-		return real_readlink(name, buf, size);
-	return read_link(AT_FDCWD, name, buf, size);
-}
+	ssize_t n = real_getdents64(fd, buf, size);
+	ssize_t at = 0;
 
-SHIM_WRAP(ssize_t, __readlink_chk, (const char *name, char *buf, size_t n, size_t size))
-{
-	if (n > size || !n || !path_maybe(AT_FDCWD, name))
-		return real___readlink_chk(name, buf, n, size);
-	return read_link(AT_FDCWD, name, buf, n);
-}
+	while (at < n && folder_of_ours(fd)) {
+		struct dirent64 *entry = (struct dirent64 *)(void *)((char *)buf + at);
 
-SHIM_WRAP(ssize_t, readlinkat, (int dir, const char *name, char *buf, size_t size))
-{
-	if (!link_maybe(dir, name) || !size)
-		return real_readlinkat(dir, name, buf, size);
-	return read_link(dir, name, buf, size);
-}
-
-SHIM_WRAP(ssize_t, __readlinkat_chk, (int dir, const char *name, char *buf, size_t n, size_t size))
-{
-	if (n > size || !n || !link_maybe(dir, name))
-		return real___readlinkat_chk(dir, name, buf, n, size);
-	return read_link(dir, name, buf, n);
-}
-
-/* ---- whole paths ---- */
-
-static char *real_path(const char *name, char *buf)
-{
-	struct path path;
-	char *result;
-	char text[64];
-	size_t len;
-
-	/* A number of ours leads to its node; an anonymous one to no path, as in Linux. */
-	if (link_of_fd(path_proc_fd(name), text, sizeof(text) - 1, &len) && text[0] == '/') {
-		text[len] = '\0';
-		return buf ? strcpy(buf, text) : strdup(text);
+		if (entry->d_type == DT_LNK)
+			settle_entry(fd, entry->d_name, &entry->d_type, &entry->d_ino);
+		at += entry->d_reclen;
 	}
-	path_resolve(AT_FDCWD, name, &path);
-	result = real_realpath(path.use, buf);
-	/* Also of a host's path: /proc/self/fd/N, /proc/self/cwd. */
-	if (result)
-		result[path_strip(result, strlen(result))] = '\0';
-	return result;
+	return n;
 }
 
-SHIM_WRAP(char *, realpath, (const char *name, char *buf))
+/* ---- all entries at once ---- */
+
+typedef int (*scan_select)(const struct dirent *);
+typedef int (*scan_compare)(const struct dirent **, const struct dirent **);
+
+/* What the entries are in is closed at the end.  -1 with errno. */
+static int scan(DIR *dir, struct dirent ***out, scan_select sel, scan_compare cmp)
+{
+	struct dirent **list = NULL, *entry;
+	size_t n = 0, room = 0;
+	int saved = errno;
+
+	while ((entry = wrap_readdir(dir))) {
+		struct dirent *copy;
+
+		if (sel && !sel(entry))
+			continue;
+		if (n == room) {
+			struct dirent **more =
+				reallocarray(list, room ? room * 2 : 16, sizeof(*list));
+
+			if (!more)
+				goto out_free;
+			list = more;
+			room = room ? room * 2 : 16;
+		}
+		copy = malloc(entry->d_reclen);
+		if (!copy)
+			goto out_free;
+		list[n++] = memcpy(copy, entry, entry->d_reclen);
+	}
+	closedir(dir);
+	if (cmp && n)
+		qsort(list, n, sizeof(*list), (int (*)(const void *, const void *))cmp);
+	*out = list ? list : malloc(1);
+	errno = saved;
+	return (int)n;
+
+out_free:
+	while (n)
+		free(list[--n]);
+	free(list);
+	closedir(dir);
+	errno = ENOMEM;
+	return -1;
+}
+
+SHIM_WRAP(int, scandirat,
+	  (int at, const char *name, struct dirent ***list, scan_select sel, scan_compare cmp))
+{
+	struct path path;
+	DIR *dir;
+
+	if (!path_maybe(at, name))
+		return real_scandirat(at, name, list, sel, cmp);
+	path_resolve(at, name, &path);
+	if (path.kind == PATH_HOST)
+		return real_scandirat(path.dir, path.use, list, sel, cmp);
+	path_refresh(&path);
+	dir = open_folder(&path);
+	return dir ? scan(dir, list, sel, cmp) : -1;
+}
+SHIM_ALIAS(scandirat64, scandirat);
+
+SHIM_WRAP(int, scandir,
+	  (const char *name, struct dirent ***list, scan_select sel, scan_compare cmp))
 {
 	if (!path_maybe(AT_FDCWD, name))
-		return real_realpath(name, buf);
-	return real_path(name, buf);
+		return real_scandir(name, list, sel, cmp);
+	return wrap_scandirat(AT_FDCWD, name, list, sel, cmp);
 }
-
-SHIM_WRAP(char *, __realpath_chk, (const char *name, char *buf, size_t size))
-{
-	if (size < PATH_MAX || !path_maybe(AT_FDCWD, name))
-		return real___realpath_chk(name, buf, size);
-	return real_path(name, buf);
-}
-
-SHIM_WRAP(char *, canonicalize_file_name, (const char *name))
-{
-	return wrap_realpath(name, NULL);
-}
+SHIM_ALIAS(scandir64, scandir);

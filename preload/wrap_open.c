@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
 #include "path.h"
@@ -95,26 +96,51 @@ static int open_tree(const struct path *path, int flags)
 	return (int)shim_errno(real_openat(AT_FDCWD, use, flags));
 }
 
-/*
- * Names relative to it will have to be looked at.  What was found in the tree, maybe
- * through links, is remembered by its own name, so that ".." leads to its own parent.
- */
-static void mark_folder(int fd, const struct path *path, int flags)
+void wrap_mark_folder(int fd, const struct path *path)
 {
 	const char *name = path->name;
 	char resolved[PATH_ROOM * 2];
 	struct shim_entry entry;
-	struct stat st;
+	int saved = errno;
 
-	if (!(flags & O_DIRECTORY) && (real_fstat(fd, &st) || !S_ISDIR(st.st_mode)))
-		return;
-	if (path->kind == PATH_TREE && path_of_fd(fd, resolved, sizeof(resolved)))
+	if (!path->listing && path_name_of_fd(fd, resolved, sizeof(resolved)))
 		name = resolved;
-	if (!name[0])
-		return;
+	errno = saved;
 	shim_enter(&entry);
 	fdtable_mark(fd, name);
 	shim_leave(&entry);
+}
+
+/* /proc/self/fd/N of ours: opened anew, by its name.  1: none of ours. */
+static int open_again(const char *name, int flags)
+{
+	int fd = (flags & (O_PATH | O_NOFOLLOW)) ? -1 : path_proc_fd(name);
+	struct shim_entry entry;
+	struct shim_file *sf;
+	int rc = 1;
+
+	if (fd < 0 || fdtable_foreign(fd))
+		return 1;
+	shim_enter(&entry);
+	sf = fdtable_get(fd);
+	if (sf) {
+		channel_describe(sf);
+		rc = sf->rdev ? engine_open(sf->name, flags) : -ENXIO;
+		fdtable_put(sf);
+	}
+	shim_leave(&entry);
+	return rc;
+}
+
+/* Is it a folder?  Names relative to it will have to be looked at. */
+static bool is_folder(int fd, int flags)
+{
+	int saved = errno;
+	struct stat st;
+	bool folder = (flags & O_DIRECTORY) || (!real_fstat(fd, &st) && S_ISDIR(st.st_mode));
+
+	errno = saved;
+	return folder;
 }
 
 int wrap_do_openat(int dir, const char *name, int flags, mode_t mode)
@@ -122,14 +148,18 @@ int wrap_do_openat(int dir, const char *name, int flags, mode_t mode)
 	struct path path;
 	int rc;
 
+	rc = open_again(name, flags);
+	if (rc != 1)
+		return (int)shim_result(rc);
 	path_resolve(dir, name, &path);
+	path_refresh(&path);
 	if (path.kind == PATH_HOST)
 		rc = real_openat(path.dir, path.use, flags, mode);
 	else
 		rc = (int)shim_result(path.kind == PATH_NODE ? open_node(&path, flags) :
 							       open_tree(&path, flags));
-	if (rc >= 0 && path.folder)
-		mark_folder(rc, &path, flags);
+	if (rc >= 0 && path.folder && is_folder(rc, flags))
+		wrap_mark_folder(rc, &path);
 	return rc;
 }
 

@@ -76,6 +76,16 @@ static int proc_fd(const char *path, bool follow)
 	return slot && !(slot & FDTABLE_TAGS) ? fd : -1;
 }
 
+static bool host_has(const char *name)
+{
+	int saved = errno;
+	struct stat st;
+	bool has = !real_lstat(name, &st);
+
+	errno = saved;
+	return has;
+}
+
 /* 0, -errno, or 1: the real one is to be asked about path->dir, path->use. */
 static int stat_path(int dir, const char *name, struct stat *st, bool follow, struct path *path)
 {
@@ -86,9 +96,25 @@ static int stat_path(int dir, const char *name, struct stat *st, bool follow, st
 		return stat_fd(fd, st);
 	if (path->kind == PATH_NODE)
 		return stat_node(path->use, path->rdev, st);
-	if (!follow && path_is_host_link(path))
+	if ((!follow && path_is_host_link(path)) || (path->listing && host_has(path->name)))
 		path->use = path->name;
 	return 1;
+}
+
+/* An open folder of whose names only the listing is the tree's: what the host's is. */
+static bool stat_listing(int fd, struct stat *st)
+{
+	char name[PATH_ROOM];
+	struct shim_entry entry;
+	bool done;
+
+	if (shim_likely(!(fdtable_slot(fd) & FDTABLE_FOLDER)) || shim_bypass())
+		return false;
+	shim_enter(&entry);
+	done = fdtable_folder(fd, name, sizeof(name)) && path_is_listing(name) &&
+	       !real_stat(name, st);
+	shim_leave(&entry);
+	return done;
 }
 
 int wrap_do_fstat(int fd, struct stat *st)
@@ -96,7 +122,7 @@ int wrap_do_fstat(int fd, struct stat *st)
 	int rc;
 
 	if (fdtable_foreign(fd))
-		return real_fstat(fd, st);
+		return stat_listing(fd, st) ? 0 : real_fstat(fd, st);
 	rc = stat_fd(fd, st);
 	return rc == 1 ? real_fstat(fd, st) : (int)shim_result(rc);
 }
@@ -106,7 +132,7 @@ int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
 	struct path path;
 	int rc;
 
-	if ((flags & AT_EMPTY_PATH) && name && !name[0] && !fdtable_foreign(dir))
+	if ((flags & AT_EMPTY_PATH) && name && !name[0] && fdtable_slot(dir) && !shim_bypass())
 		return wrap_do_fstat(dir, st);
 	if (!path_maybe(dir, name))
 		return real_fstatat(dir, name, st, flags);
@@ -197,7 +223,8 @@ static void statx_from_stat(struct statx *stx, const struct stat *st)
 
 SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, struct statx *stx))
 {
-	bool fd = (flags & AT_EMPTY_PATH) && (!name || !name[0]) && !fdtable_foreign(dir);
+	bool fd = (flags & AT_EMPTY_PATH) && (!name || !name[0]) && fdtable_slot(dir) &&
+		  !shim_bypass();
 	struct path path;
 	struct stat st;
 	int rc;
@@ -206,8 +233,10 @@ SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, 
 		return real_statx(dir, name, flags, mask, stx);
 	path.dir = dir;
 	path.use = name;
-	rc = fd ? stat_fd(dir, &st) :
-		  stat_path(dir, name, &st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
+	if (fd)
+		rc = stat_listing(dir, &st) ? 0 : stat_fd(dir, &st);
+	else
+		rc = stat_path(dir, name, &st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
 	if (rc == 1)
 		return real_statx(path.dir, path.use, flags, mask, stx);
 	if (!rc)

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * syscall(): for the numbers that make, use or close descriptors, as programs call them that
- * are older than libc's own names for them.  Everything else is a jump to the real
+ * syscall(): for the numbers that make, use or close descriptors, or take paths, as programs
+ * call them that are older than libc's own names for them.  Everything else is a jump to the real
  * one, without a frame of ours on the stack (before a new process somebody is
  * made to listen to it): syscall(SYS_clone) may return twice on it.
  */
 #include <errno.h>
+#include <linux/openat2.h>
+#include <string.h>
 
+#include "path.h"
+#include "shim.h"
 #include "wrap.h"
 
 #ifndef __x86_64__
 #error "the numbers are x86-64's"
 #endif
 
-long wrap_syscall(long nr, long a, long b, long c) __attribute__((used, visibility("hidden")));
+long wrap_syscall(long nr, long a, long b, long c, long d, long e)
+	__attribute__((used, visibility("hidden")));
 
 /* By the names that other programs find, ours if nobody came before us. */
 int shim_close(int fd) __asm__("close");
@@ -23,8 +28,42 @@ int shim_fcntl(int fd, int cmd, ...) __asm__("fcntl");
 int shim_dup(int fd) __asm__("dup");
 int shim_dup2(int fd, int to) __asm__("dup2");
 int shim_dup3(int fd, int to, int flags) __asm__("dup3");
+int shim_openat(int dir, const char *path, int flags, ...) __asm__("openat");
+int shim_faccessat(int dir, const char *path, int mode, int flags) __asm__("faccessat");
+int shim_statx(int dir, const char *path, int flags, unsigned int mask,
+	       struct statx *stx) __asm__("statx");
+ssize_t shim_readlinkat(int dir, const char *path, char *buf, size_t size) __asm__("readlinkat");
+ssize_t shim_getdents64(int fd, void *buf, size_t size) __asm__("getdents64");
+int shim_chdir(const char *path) __asm__("chdir");
+int shim_fchdir(int fd) __asm__("fchdir");
+char *shim_getcwd(char *buf, size_t size) __asm__("getcwd");
 
-long wrap_syscall(long nr, long a, long b, long c)
+/* 1: ours to look at; 2: makes a process. */
+const unsigned char wrap_syscall_kind[SYS_faccessat2 + 1] __attribute__((used,
+									 visibility("hidden"))) = {
+	[SYS_close] = 1,      [SYS_close_range] = 1, [SYS_ioctl] = 1,	 [SYS_fcntl] = 1,
+	[SYS_dup] = 1,	      [SYS_dup2] = 1,	     [SYS_dup3] = 1,	 [SYS_open] = 1,
+	[SYS_openat] = 1,     [SYS_openat2] = 1,     [SYS_stat] = 1,	 [SYS_lstat] = 1,
+	[SYS_fstat] = 1,      [SYS_newfstatat] = 1,  [SYS_statx] = 1,	 [SYS_access] = 1,
+	[SYS_faccessat] = 1,  [SYS_faccessat2] = 1,  [SYS_readlink] = 1, [SYS_readlinkat] = 1,
+	[SYS_getdents64] = 1, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	 [SYS_getcwd] = 1,
+	[SYS_clone] = 2,      [SYS_fork] = 2,	     [SYS_clone3] = 2,
+};
+
+/* What is not ours keeps its rules about how a path may be walked. */
+static long open_how(int dir, const char *path, const struct open_how *how, size_t size)
+{
+	struct path to;
+
+	if (path_maybe(dir, path) && how && size >= sizeof(*how)) {
+		path_resolve(dir, path, &to);
+		if (to.kind != PATH_HOST)
+			return wrap_do_openat(dir, path, (int)how->flags, (mode_t)how->mode);
+	}
+	return real_syscall(SYS_openat2, dir, path, how, size);
+}
+
+static long on_descriptor(long nr, long a, long b, long c)
 {
 	switch (nr) {
 	case SYS_close:
@@ -41,9 +80,60 @@ long wrap_syscall(long nr, long a, long b, long c)
 		return shim_dup2((int)a, (int)b);
 	case SYS_dup3:
 		return shim_dup3((int)a, (int)b, (int)c);
+	case SYS_fstat:
+		return wrap_do_fstat((int)a, (struct stat *)b);
+	case SYS_getdents64:
+		return shim_getdents64((int)a, (void *)b, (size_t)c);
+	case SYS_fchdir:
+		return shim_fchdir((int)a);
 	}
 	errno = ENOSYS;
 	return -1;
+}
+
+/* The system call says how long the name is, with its 0. */
+static long current_folder(char *buf, size_t size)
+{
+	char *cwd = shim_getcwd(buf, size);
+
+	return cwd ? (long)strlen(cwd) + 1 : -1;
+}
+
+long wrap_syscall(long nr, long a, long b, long c, long d, long e)
+{
+	switch (nr) {
+	case SYS_open:
+		return shim_openat(AT_FDCWD, (const char *)a, (int)b, (mode_t)c);
+	case SYS_openat:
+		return shim_openat((int)a, (const char *)b, (int)c, (mode_t)d);
+	case SYS_openat2:
+		return open_how((int)a, (const char *)b, (const struct open_how *)c, (size_t)d);
+	case SYS_stat:
+		return wrap_do_fstatat(AT_FDCWD, (const char *)a, (struct stat *)b, 0);
+	case SYS_lstat:
+		return wrap_do_fstatat(AT_FDCWD, (const char *)a, (struct stat *)b,
+				       AT_SYMLINK_NOFOLLOW);
+	case SYS_newfstatat:
+		return wrap_do_fstatat((int)a, (const char *)b, (struct stat *)c, (int)d);
+	case SYS_statx:
+		return shim_statx((int)a, (const char *)b, (int)c, (unsigned int)d,
+				  (struct statx *)e);
+	case SYS_access:
+		return shim_faccessat(AT_FDCWD, (const char *)a, (int)b, 0);
+	case SYS_faccessat:
+		return shim_faccessat((int)a, (const char *)b, (int)c, 0);
+	case SYS_faccessat2:
+		return shim_faccessat((int)a, (const char *)b, (int)c, (int)d);
+	case SYS_readlink:
+		return shim_readlinkat(AT_FDCWD, (const char *)a, (char *)b, (size_t)c);
+	case SYS_readlinkat:
+		return shim_readlinkat((int)a, (const char *)b, (char *)c, (size_t)d);
+	case SYS_chdir:
+		return shim_chdir((const char *)a);
+	case SYS_getcwd:
+		return current_folder((char *)a, (size_t)b);
+	}
+	return on_descriptor(nr, a, b, c);
 }
 
 __asm__(".text\n"
@@ -51,26 +141,13 @@ __asm__(".text\n"
 	".type syscall, @function\n"
 	"syscall:\n"
 	"	.cfi_startproc\n"
-	"	cmpl $3, %edi\n" /* SYS_close */
+	"	cmpq $439, %rdi\n" /* SYS_faccessat2 */
+	"	ja 2f\n"
+	"	leaq wrap_syscall_kind(%rip), %rax\n"
+	"	movzbl (%rax,%rdi), %eax\n"
+	"	cmpl $1, %eax\n"
 	"	je wrap_syscall\n"
-	"	cmpl $16, %edi\n" /* SYS_ioctl */
-	"	je wrap_syscall\n"
-	"	cmpl $32, %edi\n" /* SYS_dup */
-	"	je wrap_syscall\n"
-	"	cmpl $33, %edi\n" /* SYS_dup2 */
-	"	je wrap_syscall\n"
-	"	cmpl $72, %edi\n" /* SYS_fcntl */
-	"	je wrap_syscall\n"
-	"	cmpl $292, %edi\n" /* SYS_dup3 */
-	"	je wrap_syscall\n"
-	"	cmpl $436, %edi\n" /* SYS_close_range */
-	"	je wrap_syscall\n"
-	"	cmpl $56, %edi\n" /* SYS_clone */
-	"	je 1f\n"
-	"	cmpl $57, %edi\n" /* SYS_fork */
-	"	je 1f\n"
-	"	cmpl $435, %edi\n" /* SYS_clone3 */
-	"	je 1f\n"
+	"	ja 1f\n"
 	"2:	movq real_syscall@GOTPCREL(%rip), %rax\n"
 	"	jmp *(%rax)\n"
 	"1:	pushq %rdi\n"
@@ -105,7 +182,4 @@ __asm__(".text\n"
 	"	jmp 2b\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n");
-_Static_assert(SYS_close == 3 && SYS_ioctl == 16 && SYS_dup == 32 && SYS_dup2 == 33 &&
-		       SYS_fcntl == 72 && SYS_dup3 == 292 && SYS_close_range == 436 &&
-		       SYS_clone == 56 && SYS_fork == 57 && SYS_clone3 == 435,
-	       "as in the assembly");
+_Static_assert(SYS_faccessat2 == 439, "as in the assembly");

@@ -142,6 +142,15 @@ UIOMMU_API int uiommu_tree_load(struct uiommu *ctx, int dirfd,
 				void (*visit)(void *opaque, const struct uiommu_tree_entry *entry),
 				void *opaque, char *errbuf, size_t errlen);
 
+/**
+ * uiommu_tree_refresh() - bring a folder that the host has too up to date
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @path: of an UIOMMU_TREE_DIR
+ *
+ * To be called before its names are read.  Whatever fails leaves it as it was.
+ */
+UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

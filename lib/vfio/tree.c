@@ -15,8 +15,8 @@
  * contain spaces; devices are in the order in which they were added.  A line of
  * "iommufd-test" says that /dev/iommu has the mock driver.  A node is
  * a character device, and an empty file in root/.  Of a merge path everything is
- * root/'s, of a dir path only the folder itself, so that its listing is right:
- * what is below it is the host's unless another line says otherwise.
+ * root/'s, of a dir path only the folder itself, so that its listing is right (see
+ * treefile.c): what is below it is the host's unless another line says otherwise.
  *
  * Folders that both have are materialised: ours, and a link for each entry of
  * the host's.  Where the host's entry is a link itself (/sys/bus/pci/devices/X)
@@ -38,129 +38,8 @@
 #include <unistd.h>
 
 #include "iommufd/test.h"
+#include "vfio/tree.h"
 #include "vfio/vfio.h"
-
-/*
- * A tree that is being written.  rc is the first error: after it every
- * step is skipped, so that callers needn't look until the end.
- */
-struct tree {
-	struct uiommu *ctx;
-	int rootfd;
-	FILE *manifest;
-	int rc;
-};
-
-static void tree_fail(struct tree *tree, int rc)
-{
-	if (!tree->rc)
-		tree->rc = rc;
-}
-
-/* Makes "sys/bus/pci" and what leads to it, and opens it; -1 after an error. */
-static int tree_dir(struct tree *tree, const char *path)
-{
-	char copy[160], *slash;
-	int fd;
-
-	if (tree->rc)
-		return -1;
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (mkdirat(tree->rootfd, copy, 0755) && errno == ENOENT) {
-		for (slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
-			*slash = '\0';
-			mkdirat(tree->rootfd, copy, 0755);
-			*slash = '/';
-		}
-		mkdirat(tree->rootfd, copy, 0755);
-	}
-	fd = openat(tree->rootfd, copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		tree_fail(tree, -errno);
-	return fd;
-}
-
-static void tree_close(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
-static void tree_bytes(struct tree *tree, int dir, const char *name, mode_t mode, const void *bytes,
-		       size_t length)
-{
-	int fd;
-
-	if (tree->rc)
-		return;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-	if (fd < 0 || (length && write(fd, bytes, length) != (ssize_t)length))
-		tree_fail(tree, errno ? -errno : -ENOSPC);
-	tree_close(fd);
-}
-
-static void tree_file(struct tree *tree, int dir, const char *name, mode_t mode, const char *fmt,
-		      ...) __attribute__((format(printf, 5, 6)));
-
-static void tree_file(struct tree *tree, int dir, const char *name, mode_t mode, const char *fmt,
-		      ...)
-{
-	char text[1024];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	tree_bytes(tree, dir, name, mode, text, n < 0 ? 0 : (size_t)n);
-}
-
-static void tree_link(struct tree *tree, int dir, const char *name, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-/* What is there already stays: ours is made before the host's. */
-static void tree_link(struct tree *tree, int dir, const char *name, const char *fmt, ...)
-{
-	char text[512];
-	va_list args;
-
-	if (tree->rc)
-		return;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (symlinkat(text, dir, name) && errno != EEXIST)
-		tree_fail(tree, -errno);
-}
-
-/* Links for what the host has in "/" + @path and we haven't. */
-static void tree_merge_host(struct tree *tree, const char *path)
-{
-	char host[160], text[512];
-	struct dirent *entry;
-	int dir = tree_dir(tree, path);
-	DIR *d;
-
-	snprintf(host, sizeof(host), "/%s", path);
-	d = dir < 0 ? NULL : opendir(host);
-	while (d && (entry = readdir(d))) {
-		ssize_t n = -1;
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (entry->d_type == DT_LNK)
-			n = readlinkat(dirfd(d), entry->d_name, text, sizeof(text) - 1);
-		if (n > 0) {
-			text[n] = '\0';
-			tree_link(tree, dir, entry->d_name, "%s", text);
-		} else {
-			tree_link(tree, dir, entry->d_name, "%s/%s", host, entry->d_name);
-		}
-	}
-	if (d)
-		closedir(d);
-	tree_close(dir);
-}
 
 /* ---- a device ---- */
 
@@ -341,7 +220,7 @@ static void write_nodes(struct tree *tree)
 	ui_mutex_unlock(&tree->ctx->nodes_lock);
 	tree_merge_host(tree, "dev/vfio");
 	tree_merge_host(tree, "dev/vfio/devices");
-	fprintf(tree->manifest, "merge /dev/vfio\n");
+	fprintf(tree->manifest, "merge /dev/vfio\ndir /dev\n");
 }
 
 /*
@@ -411,28 +290,37 @@ static void write_bus(struct tree *tree)
 	tree_close(tree_dir(tree, "sys/kernel/iommu_groups"));
 }
 
+/*
+ * Folders of the host with something of ours in them, or in the listing.  Those of "dir"
+ * lines are filled when somebody lists them; the others must be complete from the start.
+ */
 static void merge_host_folders(struct tree *tree)
 {
-	static const struct {
-		const char *path;
-		const char *line; /* of the manifest; NULL: below one that has it */
-	} folders[] = {
-		{"sys/bus/pci", "merge"},
-		{"sys/bus/pci/devices", NULL},
-		{"sys/bus/pci/drivers", NULL},
-		{"sys/bus/pci/drivers/vfio-pci", NULL},
-		{"sys/kernel/iommu_groups", "merge"},
-		{"sys/class/vfio-dev", "merge"},
-		{"sys/class", "dir"},
-		{"sys/devices", "dir"},
+	static const char *const merged[] = {
+		"sys/bus/pci",
+		"sys/bus/pci/devices",
+		"sys/bus/pci/drivers",
+		"sys/bus/pci/drivers/vfio-pci",
+		"sys/kernel/iommu_groups",
+		"sys/class/vfio-dev",
+		"sys/devices", /* where links of the host's devices lead */
+	};
+	static const char *const listed[] = {
+		"sys/bus", "sys/class", "sys/dev/char", "sys/devices", "sys/kernel", "sys/module",
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		tree_merge_host(tree, folders[i].path);
-		if (folders[i].line)
-			fprintf(tree->manifest, "%s /%s\n", folders[i].line, folders[i].path);
+	for (i = 0; i < sizeof(merged) / sizeof(merged[0]); i++)
+		tree_merge_host(tree, merged[i]);
+	fprintf(tree->manifest,
+		"merge /sys/bus/pci\nmerge /sys/kernel/iommu_groups\nmerge /sys/class/vfio-dev\n");
+	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
+		tree_close(tree_dir(tree, listed[i]));
+		fprintf(tree->manifest, "dir /%s\n", listed[i]);
 	}
+	/* None mounted: then all of it is ours. */
+	if (access("/sys/bus", F_OK))
+		fprintf(tree->manifest, "merge /sys\n");
 }
 
 static void write_all(struct tree *tree)

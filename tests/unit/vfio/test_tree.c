@@ -160,6 +160,13 @@ static void test_merged(void **state)
 	place_open(&p);
 	add(&p, "ats-testdev@beef:05:00.0");
 	write_tree(&p);
+	/* One that is only listed is filled by whoever lists it, and forgets what is gone. */
+	snprintf(path, sizeof(path), "%s/root/sys/class/gone", p.dir);
+	assert_int_equal(symlink("/sys/class/gone", path), 0);
+	uiommu_tree_refresh(p.fd, "/sys/class");
+	assert_int_equal(lstat(path, &ours), -1);
+	snprintf(path, sizeof(path), "%s/root/sys/class/vfio-dev", p.dir);
+	assert_int_equal(lstat(path, &ours), 0);
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		d = opendir(folders[i]);
 		while (d && (entry = readdir(d))) {
