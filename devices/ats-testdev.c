@@ -14,7 +14,7 @@
  * What isn't there, and 0x10 and 0x14, read all ones.
  *
  * The options add capabilities, and BARs that the plain device doesn't have: BAR2 for
- * memory that a client maps and uses without a trap, BAR4 for MSI-X.
+ * MSI-X, BAR4 for memory that a client maps and uses without a trap.
  *
  * Setting RUN copies 4 KiB between the device's buffer and memory, and RUN
  * clears when that is done or failed.  Memory that can't be translated is asked
@@ -60,7 +60,7 @@
 #define PASID_BITS 0xfffffu
 
 #define MSI_VECTORS 8u
-#define MSIX_BAR 4u
+#define MSIX_BAR 2u
 
 #define BUFFER_SIZE 0x1000u
 #define PRI_CAPACITY 0x800u
@@ -490,7 +490,7 @@ static const struct uiommu_option_desc ats_testdev_options[] = {
 		.type = UIOMMU_OPTION_UINT,
 		.def = "0",
 		.max = 2048,
-		.help = "has MSI-X with so many vectors, in BAR4",
+		.help = "has MSI-X with so many vectors, in BAR2",
 	},
 	{
 		.name = "bar0",

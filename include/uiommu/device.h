@@ -223,7 +223,8 @@ UIOMMU_API const struct uiommu_model *uiommu_model_at(unsigned int index);
 
 /**
  * uiommu_pci_device_add() - plug a device in
- * @spec: "MODEL[,option=value...][@BDF]"; BDF as "DDDD:BB:DD.F" or "BB:DD.F"
+ * @spec: "MODEL[,option=value...][@BDF]"; BDF as "DDDD:BB:DD.F" or "BB:DD.F";
+ *	every model has the option "group": devices with the same share an IOMMU group
  * @out: the device; may be NULL
  * @errbuf: on failure one sentence that says what to do; may be NULL
  *

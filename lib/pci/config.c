@@ -15,9 +15,6 @@
 #include "pci/config.h"
 #include "pci/pci.h"
 
-#define BAR32_START 0xc0000000ull
-#define BAR64_START 0x380000000000ull
-
 void pci_config_init(struct uiommu_pci_device *pdev)
 {
 	const struct uiommu_model *model = pdev->model;
@@ -72,30 +69,6 @@ uint64_t pci_config_bar(struct uiommu_pci_device *pdev, unsigned int bar)
 		address |= (uint64_t)get32(config + 4) << 32;
 	ui_mutex_unlock(&pdev->config_lock);
 	return address;
-}
-
-/* Firmware's work: addresses, each a multiple of the BAR's size. */
-void pci_config_place_bars(struct uiommu_pci_device *pdev)
-{
-	struct pci_state *state = pdev->ctx->pci;
-	unsigned int bar;
-
-	for (bar = 0; bar < PCI_BARS; bar++) {
-		bool wide = pdev->bars[bar].flags & UIOMMU_BAR_64BIT;
-		uint64_t *next = wide ? &state->next_bar64 : &state->next_bar32;
-		uint8_t *config = pdev->config + PCI_REG_BAR0 + 4 * bar;
-		uint64_t size = pdev->bars[bar].size;
-
-		if (!size)
-			continue;
-		if (!*next)
-			*next = wide ? BAR64_START : BAR32_START;
-		*next = (*next + size - 1) & ~(size - 1);
-		put32(config, (uint32_t)*next | get32(config));
-		if (wide)
-			put32(config + 4, (uint32_t)(*next >> 32));
-		*next += size;
-	}
 }
 
 uint8_t pci_config_interrupt_pin(const struct uiommu_pci_device *pdev)

@@ -156,6 +156,7 @@ static void free_device(struct uiommu_pci_device *pdev)
 		.options = pdev->options,
 		.nr_options = pdev->nr_options,
 		.text = pdev->spec,
+		.group_name = pdev->group_name,
 	};
 
 	pci_spec_fini(&spec);
@@ -184,6 +185,7 @@ static struct uiommu_pci_device *alloc_device(struct uiommu *ctx, struct pci_spe
 	pdev->options = spec->options;
 	pdev->nr_options = spec->nr_options;
 	pdev->spec = spec->text;
+	pdev->group_name = spec->group_name;
 	memset(spec, 0, sizeof(*spec));
 	ui_mutex_init(&pdev->config_lock);
 	pdev->powered = 1;
@@ -191,11 +193,12 @@ static struct uiommu_pci_device *alloc_device(struct uiommu *ctx, struct pci_spe
 	return pdev;
 }
 
-/* After init: onto core, with its channels. */
-static int register_device(struct uiommu_pci_device *pdev)
+/* After init: onto core, with its channels.  @mate: shares the group, or NULL */
+static int register_device(struct uiommu_pci_device *pdev, const struct uiommu_pci_device *mate)
 {
 	struct uiommu_device_config config = {
 		.name = pdev->name,
+		.group = mate ? uiommu_device_group(mate->iommu) : NULL,
 		.max_pasids = pdev->pasid_width ? 1u << pdev->pasid_width : 0,
 		.pri = pdev->pri,
 		.ats = pdev->ats,
@@ -226,6 +229,21 @@ static struct uiommu_pci_device *find_locked(struct pci_state *state,
 	return NULL;
 }
 
+/* Somebody of the group that is asked for, by its number or by its name. */
+static struct uiommu_pci_device *find_mate_locked(struct pci_state *state, unsigned int group_id,
+						  const char *group_name)
+{
+	struct uiommu_pci_device *pdev;
+
+	cds_list_for_each_entry(pdev, &state->devices, node) {
+		if (group_id != UINT32_MAX ?
+			    pdev->group_id == group_id :
+			    group_name && pdev->group_name && !strcmp(pdev->group_name, group_name))
+			return pdev;
+	}
+	return NULL;
+}
+
 /* Stops the model, then takes the device off core. */
 static void unplug(struct uiommu_pci_device *pdev)
 {
@@ -245,26 +263,32 @@ static int add_locked(struct uiommu *ctx, struct pci_spec *spec, unsigned int gr
 {
 	const char *model = spec->model->name;
 	struct pci_state *state = ctx->pci;
-	struct uiommu_pci_device *pdev;
+	struct uiommu_pci_device *pdev, *mate;
+	struct pci_bus *bus;
 	int rc = -ENOMEM;
 
-	pdev = alloc_device(ctx, spec);
+	bus = pci_bus_get_locked(state, spec);
+	pdev = bus ? alloc_device(ctx, spec) : NULL;
 	if (!pdev)
 		goto out_error;
+	pdev->bus = bus;
 	rc = pdev->model->init(pdev);
 	if (rc)
 		goto out_free;
-	rc = register_device(pdev);
+	mate = find_mate_locked(state, group_id, pdev->group_name);
+	rc = register_device(pdev, mate);
 	if (rc)
 		goto out_destroy;
 	pci_config_place_bars(pdev);
-	pdev->group_id = group_id == UINT32_MAX ? state->next_group : group_id;
+	pdev->group_id =
+		mate ? mate->group_id : (group_id == UINT32_MAX ? state->next_group : group_id);
 	rc = state->driver ? state->driver->probe(pdev) : 0;
 	if (rc)
 		goto out_unregister;
 	if (pdev->group_id >= state->next_group)
 		state->next_group = pdev->group_id + 1;
 	cds_list_add_tail(&pdev->node, &state->devices);
+	pci_mark_multifunction_locked(state, pdev);
 	if (out)
 		*out = pdev;
 	return 0;
@@ -289,9 +313,9 @@ int pci_device_add_at(struct uiommu *ctx, struct pci_spec *spec, unsigned int gr
 	int rc;
 
 	ui_mutex_lock(&ctx->pci->lock);
-	if (find_locked(ctx->pci, &spec->address)) {
+	if (find_locked(ctx->pci, &spec->address) || pci_port_at_locked(ctx->pci, &spec->address)) {
 		pci_address_format(&spec->address, name);
-		pci_error(errbuf, errlen, "%s is given to two devices: choose another address",
+		pci_error(errbuf, errlen, "%s is taken by another device: choose another address",
 			  name);
 		rc = -EEXIST;
 	} else {
@@ -320,7 +344,8 @@ static int choose_address(struct uiommu *ctx, struct pci_spec *spec, char *errbu
 	for (bus = 1; bus < 256; bus++) {
 		spec->address = (struct pci_address){.bus = (uint8_t)bus};
 		pci_address_format(&spec->address, name);
-		if (!pci_device_find(ctx, &spec->address) && !pci_host_has(name))
+		if (!pci_device_find(ctx, &spec->address) && !pci_host_has(name) &&
+		    !pci_host_has_bus(0, (uint8_t)bus))
 			return 0;
 	}
 	pci_error(errbuf, errlen,
@@ -368,8 +393,10 @@ int uiommu_pci_device_add(struct uiommu *ctx, const char *text, struct uiommu_pc
 			rc = -EEXIST;
 		}
 	}
-	if (!rc)
+	if (!rc) {
+		pci_choose_port(ctx, &spec);
 		rc = pci_device_add_at(ctx, &spec, UINT32_MAX, out, errbuf, errlen);
+	}
 	pci_spec_fini(&spec);
 out_errno:
 	errno = saved;
@@ -385,6 +412,7 @@ int pci_init(struct uiommu *ctx)
 		return -ENOMEM;
 	ui_mutex_init(&ctx->pci->lock);
 	CDS_INIT_LIST_HEAD(&ctx->pci->devices);
+	CDS_INIT_LIST_HEAD(&ctx->pci->buses);
 	return 0;
 }
 
@@ -414,6 +442,7 @@ void pci_exit(struct uiommu *ctx)
 		unplug(pdev);
 		free_device(pdev);
 	}
+	pci_buses_free(state);
 	ui_mutex_destroy(&state->lock);
 	ui_free(state);
 	ctx->pci = NULL;

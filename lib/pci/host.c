@@ -22,6 +22,14 @@ bool pci_host_has(const char *name)
 	return !access(path, F_OK);
 }
 
+bool pci_host_has_bus(uint16_t domain, uint8_t bus)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/pci_bus/%04x:%02x", domain, bus);
+	return !access(path, F_OK);
+}
+
 unsigned int pci_host_next_number(const char *dir, const char *prefix)
 {
 	size_t skip = strlen(prefix);

@@ -30,12 +30,15 @@
 #define PCI_REG_STATUS 0x06u
 #define PCI_REG_REVISION 0x08u
 #define PCI_REG_CACHE_LINE 0x0cu
+#define PCI_REG_HEADER_TYPE 0x0eu
 #define PCI_REG_BAR0 0x10u
 #define PCI_REG_SUBSYS_VENDOR 0x2cu
 #define PCI_REG_SUBSYS_DEVICE 0x2eu
 #define PCI_REG_CAPS 0x34u
 #define PCI_REG_INTERRUPT_LINE 0x3cu
 #define PCI_REG_INTERRUPT_PIN 0x3du
+
+#define PCI_HEADER_MULTI 0x80u /* one of several functions */
 
 #define PCI_CMD_MEM 0x0002u
 #define PCI_CMD_MASTER 0x0004u
@@ -55,6 +58,23 @@ struct pci_address {
 	uint16_t domain;
 	uint8_t bus;
 	uint8_t devfn;
+};
+
+/*
+ * A bus that has functions of ours, behind a root port of its own or a root itself.
+ * Refs: none; lives from the first function to the instance's end.
+ *  domain, number, has_port, port	immutable
+ *  next_bar32, next_bar64	state->lock
+ *  node			state->lock
+ */
+struct pci_bus {
+	uint16_t domain;
+	uint8_t number;
+	bool has_port;
+	struct pci_address port;
+	uint64_t next_bar32;
+	uint64_t next_bar64;
+	struct cds_list_head node;
 };
 
 /*
@@ -114,7 +134,8 @@ struct pci_msix {
 /*
  * Refs: none; lives from add to the instance's end.
  * Locks: state->lock -> config_lock; neither is held across a call of the model.
- *  ctx, model, priv, address, name, group_id, options, spec	immutable
+ *  ctx, model, priv, address, name, bus, options, spec, group_name	immutable
+ *  group_id				immutable
  *  bars, pasid_width, pri, *_cap, used	immutable after init
  *  iommu				immutable once added
  *  channels, nr_channels		init's thread, then immutable
@@ -135,7 +156,9 @@ struct uiommu_pci_device {
 	void *priv;
 	struct pci_address address;
 	char name[16];
+	struct pci_bus *bus;
 	unsigned int group_id;
+	char *group_name;
 	struct pci_option *options;
 	unsigned int nr_options;
 	char *spec;
@@ -191,16 +214,15 @@ struct pci_driver {
 /*
  * Locks: lock is outermost here; held across the driver's probe.
  *  driver		lock; changes only while the instance is made or unmade
- *  devices, next_*, host_asked	lock
+ *  devices, buses, next_group, host_asked	lock
  */
 struct pci_state {
 	struct ui_mutex lock;
 	const struct pci_driver *driver;
 	bool host_asked;
 	struct cds_list_head devices;
+	struct cds_list_head buses;
 	unsigned int next_group;
-	uint64_t next_bar32;
-	uint64_t next_bar64;
 };
 
 int pci_init(struct uiommu *ctx);
@@ -219,6 +241,8 @@ void pci_address_format(const struct pci_address *address, char *name);
 /* ---- host.c: what this machine has; plain libc calls ---- */
 
 bool pci_host_has(const char *name);
+/* Does the machine use this bus number? */
+bool pci_host_has_bus(uint16_t domain, uint8_t bus);
 /* One more than the largest number that names an entry of @dir after @prefix; 0: none. */
 unsigned int pci_host_next_number(const char *dir, const char *prefix);
 
@@ -231,7 +255,10 @@ struct pci_spec {
 	unsigned int nr_options;
 	bool has_address;
 	struct pci_address address;
-	char *text; /* "MODEL[,option=value...]" without the address */
+	bool has_port; /* of a bus that isn't there yet */
+	struct pci_address port;
+	char *group_name; /* of "group=NAME"; NULL: a group of its own */
+	char *text;	  /* "MODEL[,option=value...]" without the address */
 };
 
 /*
@@ -291,11 +318,57 @@ bool pci_msix_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t of
 bool pci_msix_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		    unsigned int size, uint64_t value);
 
+/* ---- topology.c ---- */
+
+/* The bus of @spec's address, made if it isn't there; NULL: no memory. */
+struct pci_bus *pci_bus_get_locked(struct pci_state *state, const struct pci_spec *spec);
+void pci_buses_free(struct pci_state *state);
+/* Where the root port of a new bus goes, into @spec: a place that nobody has. */
+void pci_choose_port(struct uiommu *ctx, struct pci_spec *spec);
+/* Is a root port of ours there? */
+bool pci_port_at_locked(struct pci_state *state, const struct pci_address *address);
+/* A new function: those of one slot say so. */
+void pci_mark_multifunction_locked(struct pci_state *state, struct uiommu_pci_device *pdev);
+/*
+ * Can the bus of @pdev be reset by itself?  That resets every function on it, which
+ * @visit is called for (in the order of adding; true: stop), @pdev's own included.
+ */
+bool pci_bus_resettable(const struct uiommu_pci_device *pdev);
+void pci_bus_for_each(struct uiommu_pci_device *pdev,
+		      bool (*visit)(struct uiommu_pci_device *pdev, void *opaque), void *opaque);
+
+/* ---- rootport.c ---- */
+
+/* Of a bridge: first and last address of what it passes on; last 0: nothing. */
+struct pci_window {
+	uint64_t first;
+	uint64_t last;
+};
+
+struct pci_window pci_port_window(struct pci_state *state, const struct pci_bus *bus, bool wide);
+/* What a root port's config space reads as: 4096 bytes, with windows over what is behind. */
+void pci_port_config(struct pci_state *state, const struct pci_bus *bus, uint8_t *config);
+
+/* ---- sysfs.c ---- */
+
+struct tree;
+
+/* "devices/pci0000:00/0000:00:01.0/0000:01:00.0", below /sys; @size: 96 will do */
+void pci_sysfs_path(const struct uiommu_pci_device *pdev, char *path, size_t size);
+/* "devices/pci0000:00": the folder of the root that @bus is below. */
+void pci_sysfs_root(const struct pci_bus *bus, char *path, size_t size);
+/* The function's folder, and the links to it. */
+void pci_sysfs_write_device(struct tree *tree, struct uiommu_pci_device *pdev);
+/* A root port (if the bus has one), and the bus. @group: of the port */
+void pci_sysfs_write_bus(struct tree *tree, struct pci_state *state, struct pci_bus *bus,
+			 unsigned int group);
+
 /* ---- device.c ---- */
 
 /*
- * As uiommu_pci_device_add(), but the host isn't asked, and @address and
- * @group_id are as said: group_id UINT32_MAX is the next free.
+ * As uiommu_pci_device_add(), but the host isn't asked, and address, port and
+ * @group_id are as said: group_id UINT32_MAX is that of the group's name, or the
+ * next free.
  */
 int pci_device_add_at(struct uiommu *ctx, struct pci_spec *spec, unsigned int group_id,
 		      struct uiommu_pci_device **out, char *errbuf, size_t errlen);

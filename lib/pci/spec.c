@@ -139,6 +139,18 @@ static int default_options(struct pci_spec *spec)
 	return 0;
 }
 
+/* What every model has: "group=NAME", an IOMMU group with all others of this name. */
+static int set_group(struct pci_spec *spec, const char *name, char *errbuf, size_t errlen)
+{
+	if (!name || !*name) {
+		pci_error(errbuf, errlen, "option \"group\" needs a name: write group=NAME");
+		return -EINVAL;
+	}
+	free(spec->group_name);
+	spec->group_name = strdup(name);
+	return spec->group_name ? 0 : -ENOMEM;
+}
+
 /* "name=value"; @text is changed. */
 static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t errlen)
 {
@@ -149,6 +161,8 @@ static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t 
 
 	if (value)
 		*value++ = '\0';
+	if (!strcmp(text, "group"))
+		return set_group(spec, value, errbuf, errlen);
 	for (i = 0; i < spec->nr_options; i++) {
 		if (strcmp(spec->options[i].desc->name, text)) {
 			name_list_add(&names, spec->options[i].desc->name);
@@ -160,12 +174,9 @@ static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t 
 			  model, text);
 		return -EINVAL;
 	}
-	if (names.length)
-		pci_error(errbuf, errlen, "%s has no option \"%s\": its options are %s", model,
-			  text, names.text);
-	else
-		pci_error(errbuf, errlen, "%s has no option \"%s\": it has no options", model,
-			  text);
+	name_list_add(&names, "group");
+	pci_error(errbuf, errlen, "%s has no option \"%s\": its options are %s", model, text,
+		  names.text);
 	return -EINVAL;
 }
 
@@ -251,6 +262,7 @@ void pci_spec_fini(struct pci_spec *spec)
 	for (i = 0; spec->options && i < spec->nr_options; i++)
 		free(spec->options[i].string);
 	free(spec->options);
+	free(spec->group_name);
 	free(spec->text);
 	memset(spec, 0, sizeof(*spec));
 }

@@ -44,16 +44,16 @@ static char *read_manifest(int dirfd)
 	return text;
 }
 
-/* "ADDRESS group=N vfio=N major=N spec=SPEC" */
+/* "ADDRESS port=ADDRESS|none group=N vfio=N major=N spec=SPEC" */
 static int load_device(struct uiommu *ctx, const char *line, char *errbuf, size_t errlen)
 {
 	unsigned int group, index, major;
-	char address[16], *text;
+	char address[16], port[16], *text;
 	struct pci_spec spec;
 	int used = 0, rc;
 
-	if (sscanf(line, "%15s group=%u vfio=%u major=%u spec=%n", address, &group, &index, &major,
-		   &used) != 4 ||
+	if (sscanf(line, "%15s port=%15s group=%u vfio=%u major=%u spec=%n", address, port, &group,
+		   &index, &major, &used) != 5 ||
 	    !used)
 		return -EPROTO;
 	if (asprintf(&text, "%s@%s", line + used, address) < 0)
@@ -62,8 +62,13 @@ static int load_device(struct uiommu *ctx, const char *line, char *errbuf, size_
 	free(text);
 	if (rc)
 		return rc;
+	if (strcmp(port, "none")) {
+		rc = pci_address_parse(port, &spec.port);
+		spec.has_port = !rc;
+	}
 	vfio_set_next(ctx, index, major);
-	rc = pci_device_add_at(ctx, &spec, group, NULL, errbuf, errlen);
+	if (!rc)
+		rc = pci_device_add_at(ctx, &spec, group, NULL, errbuf, errlen);
 	pci_spec_fini(&spec);
 	return rc;
 }

@@ -174,7 +174,8 @@ static int check_mmap(const struct uiommu_file *file, int prot, int flags, uint6
 	*length = (*length + PAGE - 1) & ~(PAGE - 1);
 	if (access == O_WRONLY || (shared && (prot & PROT_WRITE) && access != O_RDWR))
 		return -EACCES;
-	return shared ? 0 : -EINVAL;
+	/* Shared, of a file that can't be written, is as good as private. */
+	return shared && access == O_RDWR ? 0 : -EINVAL;
 }
 
 int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,

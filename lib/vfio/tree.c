@@ -6,7 +6,7 @@
  * that says how the instance was made and which paths are shown from root/.
  *
  *	uiommu 1
- *	device 0000:01:00.0 group=0 vfio=0 major=511 spec=ats-testdev,ats=on
+ *	device 0000:01:00.0 port=0000:00:01.0 group=0 vfio=0 major=511 spec=ats-testdev,ats=on
  *	node /dev/vfio/devices/vfio0 511:0
  *	merge /sys/bus/pci
  *	dir /sys/class
@@ -16,15 +16,14 @@
  * "iommufd-test" says that /dev/iommu has the mock driver.  A node is
  * a character device, and an empty file in root/.  Of a merge path everything is
  * root/'s, of a dir path only the folder itself, so that its listing is right (see
- * treefile.c): what is below it is the host's unless another line says otherwise.
+ * pci/treefile.c): what is below it is the host's unless another line says otherwise.
  *
  * Folders that both have are materialised: ours, and a link for each entry of
  * the host's.  Where the host's entry is a link itself (/sys/bus/pci/devices/X)
  * the text is kept: it resolves inside root/, through a link to the host's
  * folder.  So ".." in a path, and realpath(), work as on a real system.
  *
- * What isn't there: the group and container nodes (they come with the nodes),
- * resource files of BARs, and the iommu class.
+ * The folders of functions, root ports and buses are written by pci/sysfs.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -38,74 +37,10 @@
 #include <unistd.h>
 
 #include "iommufd/test.h"
-#include "vfio/tree.h"
+#include "pci/tree.h"
 #include "vfio/vfio.h"
 
 /* ---- a device ---- */
-
-/* The folder of a function: each is on a bus of its own below a root of its own. */
-static void device_path(const struct uiommu_pci_device *pdev, char *path, size_t size)
-{
-	snprintf(path, size, "devices/pci%04x:%02x/%s", pdev->address.domain, pdev->address.bus,
-		 pdev->name);
-}
-
-static void write_resource(struct tree *tree, int dir, struct uiommu_pci_device *pdev)
-{
-	/* Memory, and flags in the numbers that Linux shows there. */
-	const uint64_t memory = 0x200, prefetch = 0x2000, aligned = 0x40000, wide = 0x100000;
-	char text[1024];
-	size_t length = 0;
-	unsigned int bar;
-
-	for (bar = 0; bar < 13; bar++) {
-		uint64_t start = 0, last = 0, flags = 0;
-
-		if (bar < PCI_BARS && pdev->bars[bar].size) {
-			start = pci_config_bar(pdev, bar);
-			last = start + pdev->bars[bar].size - 1;
-			flags = memory | aligned;
-			if (pdev->bars[bar].flags & UIOMMU_BAR_64BIT)
-				flags |= wide | 4;
-			if (pdev->bars[bar].flags & UIOMMU_BAR_PREFETCH)
-				flags |= prefetch | 8;
-		}
-		length += (size_t)snprintf(text + length, sizeof(text) - length,
-					   "0x%016llx 0x%016llx 0x%016llx\n",
-					   (unsigned long long)start, (unsigned long long)last,
-					   (unsigned long long)flags);
-	}
-	tree_bytes(tree, dir, "resource", 0444, text, length);
-}
-
-/* What identifies the function, in all the places that say it. */
-static void write_identity(struct tree *tree, int dir, struct uiommu_pci_device *pdev)
-{
-	const struct uiommu_model *model = pdev->model;
-	uint32_t class_code = model->class_code;
-	uint8_t config[PCI_CFG_SIZE];
-	uint16_t sv, sd;
-	char alias[96];
-
-	pci_config_read(pdev, 0, config, sizeof(config));
-	memcpy(&sv, config + PCI_REG_SUBSYS_VENDOR, sizeof(sv));
-	memcpy(&sd, config + PCI_REG_SUBSYS_DEVICE, sizeof(sd));
-	snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X", model->vendor,
-		 model->device, sv, sd, class_code >> 16 & 0xff, class_code >> 8 & 0xff,
-		 class_code & 0xff);
-	tree_bytes(tree, dir, "config", 0644, config, sizeof(config));
-	tree_file(tree, dir, "vendor", 0444, "0x%04x\n", model->vendor);
-	tree_file(tree, dir, "device", 0444, "0x%04x\n", model->device);
-	tree_file(tree, dir, "subsystem_vendor", 0444, "0x%04x\n", sv);
-	tree_file(tree, dir, "subsystem_device", 0444, "0x%04x\n", sd);
-	tree_file(tree, dir, "revision", 0444, "0x%02x\n", model->revision);
-	tree_file(tree, dir, "class", 0444, "0x%06x\n", class_code);
-	tree_file(tree, dir, "modalias", 0444, "%s\n", alias);
-	tree_file(tree, dir, "uevent", 0644,
-		  "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
-		  "PCI_SLOT_NAME=%s\nMODALIAS=%s\n",
-		  class_code, model->vendor, model->device, sv, sd, pdev->name, alias);
-}
 
 static void write_vfio_dev(struct tree *tree, const struct vfio_device *vdev, const char *path)
 {
@@ -118,79 +53,24 @@ static void write_vfio_dev(struct tree *tree, const struct vfio_device *vdev, co
 	tree_file(tree, dir, "dev", 0444, "%u:%u\n", major_nr, minor_nr);
 	tree_file(tree, dir, "uevent", 0644, "MAJOR=%u\nMINOR=%u\nDEVNAME=vfio/devices/vfio%u\n",
 		  major_nr, minor_nr, vdev->index);
-	tree_link(tree, dir, "device", "../../../%s", vdev->pdev->name);
-	tree_link(tree, dir, "subsystem", "../../../../../class/vfio-dev");
 	tree_close(dir);
+	tree_link_from(tree, name + 4, "device", "%s", path);
+	tree_link_from(tree, name + 4, "subsystem", "class/vfio-dev");
 
 	snprintf(name, sizeof(name), "vfio%u", vdev->index);
-	dir = tree_dir(tree, "sys/class/vfio-dev");
-	tree_link(tree, dir, name, "../../%s/vfio-dev/%s", path, name);
-	tree_close(dir);
-
+	tree_link_from(tree, "class/vfio-dev", name, "%s/vfio-dev/%s", path, name);
 	snprintf(number, sizeof(number), "%u:%u", major_nr, minor_nr);
-	dir = tree_dir(tree, "sys/dev/char");
-	tree_link(tree, dir, number, "../../%s/vfio-dev/%s", path, name);
-	tree_close(dir);
+	tree_link_from(tree, "dev/char", number, "%s/vfio-dev/%s", path, name);
 	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
 }
 
-static void write_group(struct tree *tree, const struct uiommu_pci_device *pdev, const char *path)
+/* The folder of a root, which the host may have too. */
+static void write_root(struct tree *tree, const char *path)
 {
-	char name[96];
+	char name[64];
 	int dir;
 
-	snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u/devices", pdev->group_id);
-	dir = tree_dir(tree, name);
-	tree_link(tree, dir, pdev->name, "../../../../%s", path);
-	tree_close(dir);
-	snprintf(name, sizeof(name), "sys/kernel/iommu_groups/%u", pdev->group_id);
-	dir = tree_dir(tree, name);
-	tree_file(tree, dir, "type", 0644, "DMA-FQ\n");
-	/* As IOMMU_IOAS_IOVA_RANGES has it: writes there are interrupts. */
-	tree_file(tree, dir, "reserved_regions", 0444, "0x%016x 0x%016x msi\n", 0xfee00000u,
-		  0xfeefffffu);
-	tree_close(dir);
-}
-
-static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
-{
-	struct vfio_device *vdev = pdev->driver_data;
-	char path[80], name[96];
-	int dir;
-
-	fprintf(tree->manifest, "device %s group=%u vfio=%u major=%u spec=%s\n", pdev->name,
-		pdev->group_id, vdev->index, major(vdev->node.rdev), pdev->spec);
-	device_path(pdev, path, sizeof(path));
 	snprintf(name, sizeof(name), "sys/%s", path);
-	dir = tree_dir(tree, name);
-	write_identity(tree, dir, pdev);
-	write_resource(tree, dir, pdev);
-	tree_file(tree, dir, "irq", 0444, "0\n");
-	tree_file(tree, dir, "enable", 0644, "1\n");
-	tree_file(tree, dir, "numa_node", 0644, "-1\n");
-	tree_file(tree, dir, "driver_override", 0644, "(null)\n");
-	tree_file(tree, dir, "dma_mask_bits", 0444, "32\n");
-	tree_file(tree, dir, "consistent_dma_mask_bits", 0444, "32\n");
-	tree_file(tree, dir, "power_state", 0444, "D0\n");
-	tree_file(tree, dir, "reset", 0200, "%s", "");
-	tree_file(tree, dir, "reset_method", 0644, "flr\n");
-	tree_link(tree, dir, "driver", "../../../bus/pci/drivers/vfio-pci");
-	tree_link(tree, dir, "subsystem", "../../../bus/pci");
-	tree_link(tree, dir, "iommu_group", "../../../kernel/iommu_groups/%u", pdev->group_id);
-	tree_close(dir);
-
-	dir = tree_dir(tree, "sys/bus/pci/devices");
-	tree_link(tree, dir, pdev->name, "../../../%s", path);
-	tree_close(dir);
-	dir = tree_dir(tree, "sys/bus/pci/drivers/vfio-pci");
-	tree_link(tree, dir, pdev->name, "../../../../%s", path);
-	tree_close(dir);
-	write_group(tree, pdev, path);
-	write_vfio_dev(tree, vdev, path);
-
-	/* The bus: several functions may share it, and the host may have it too. */
-	snprintf(name, sizeof(name), "sys/devices/pci%04x:%02x", pdev->address.domain,
-		 pdev->address.bus);
 	dir = tree_dir(tree, name);
 	if (!tree->rc && faccessat(dir, "uevent", F_OK, 0)) {
 		tree_merge_host(tree, name);
@@ -199,6 +79,39 @@ static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
 		fprintf(tree->manifest, "merge /%s\n", name);
 	}
 	tree_close(dir);
+}
+
+static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
+{
+	struct vfio_device *vdev = pdev->driver_data;
+	char path[96], port[16] = "none";
+
+	if (pdev->bus->has_port)
+		pci_address_format(&pdev->bus->port, port);
+	fprintf(tree->manifest, "device %s port=%s group=%u vfio=%u major=%u spec=%s\n", pdev->name,
+		port, pdev->group_id, vdev->index, major(vdev->node.rdev), pdev->spec);
+	pci_sysfs_write_device(tree, pdev);
+	pci_sysfs_path(pdev, path, sizeof(path));
+	write_vfio_dev(tree, vdev, path);
+}
+
+/* Devices, then what they are behind; the groups of root ports come behind theirs. */
+static void write_devices(struct tree *tree)
+{
+	struct pci_state *state = tree->ctx->pci;
+	unsigned int group = state->next_group;
+	struct uiommu_pci_device *pdev;
+	struct pci_bus *bus;
+	char root[32];
+
+	cds_list_for_each_entry(pdev, &state->devices, node)
+		write_device(tree, pdev);
+	cds_list_for_each_entry(bus, &state->buses, node) {
+		pci_sysfs_write_bus(tree, state, bus, group);
+		group += bus->has_port;
+		pci_sysfs_root(bus, root, sizeof(root));
+		write_root(tree, root);
+	}
 }
 
 /* ---- what there is once ---- */
@@ -301,8 +214,10 @@ static void merge_host_folders(struct tree *tree)
 		"sys/bus/pci/devices",
 		"sys/bus/pci/drivers",
 		"sys/bus/pci/drivers/vfio-pci",
+		"sys/bus/pci/drivers/pcieport",
 		"sys/kernel/iommu_groups",
 		"sys/class/vfio-dev",
+		"sys/class/pci_bus",
 		"sys/devices", /* where links of the host's devices lead */
 	};
 	static const char *const listed[] = {
@@ -313,7 +228,8 @@ static void merge_host_folders(struct tree *tree)
 	for (i = 0; i < sizeof(merged) / sizeof(merged[0]); i++)
 		tree_merge_host(tree, merged[i]);
 	fprintf(tree->manifest,
-		"merge /sys/bus/pci\nmerge /sys/kernel/iommu_groups\nmerge /sys/class/vfio-dev\n");
+		"merge /sys/bus/pci\nmerge /sys/kernel/iommu_groups\nmerge /sys/class/vfio-dev\n"
+		"merge /sys/class/pci_bus\n");
 	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
 		tree_close(tree_dir(tree, listed[i]));
 		fprintf(tree->manifest, "dir /%s\n", listed[i]);
@@ -325,12 +241,9 @@ static void merge_host_folders(struct tree *tree)
 
 static void write_all(struct tree *tree)
 {
-	struct uiommu_pci_device *pdev;
-
 	fprintf(tree->manifest, "uiommu 1\n");
 	ui_mutex_lock(&tree->ctx->pci->lock);
-	cds_list_for_each_entry(pdev, &tree->ctx->pci->devices, node)
-		write_device(tree, pdev);
+	write_devices(tree);
 	ui_mutex_unlock(&tree->ctx->pci->lock);
 	if (iommufd_has_test_ops(tree->ctx)) {
 		fprintf(tree->manifest, "iommufd-test\n");

@@ -110,7 +110,7 @@ static void test_folders(void)
 	fd = open(SYS_DEVICE, O_PATH | O_DIRECTORY);
 	sub = openat(fd, "..", O_PATH | O_NOFOLLOW);
 	close(fd);
-	fd = openat(sub, "../system/cpu", O_RDONLY | O_DIRECTORY);
+	fd = openat(sub, "../../system/cpu", O_RDONLY | O_DIRECTORY);
 	close(sub);
 	slurp(openat(fd, "online", O_RDONLY), a, sizeof(a));
 	CHECK(a[0] == '0');

@@ -43,6 +43,8 @@ same stat -f -c %T /sys /dev /proc
 same cat /sys/no/such/file
 for entry in /sys/bus/pci/devices/*; do
 	[ "${entry##*/}" = $bdf ] && continue
+	# The root port in front of it.
+	[ -e "$entry/$bdf" ] && continue
 	# The host's own devices, through links.
 	[ -e "$entry/vendor" ] && same cat "$entry/vendor" && same readlink -f "$entry"
 done

@@ -190,6 +190,9 @@ static void test_command(void **state)
 
 	fixture_open(&f, &rich);
 	assert_non_null(channel);
+	/* As firmware leaves it: memory is decoded. */
+	assert_int_equal(config_get(f.pdev, 0x04, 2), 0x0002);
+	config_set(f.pdev, 0x04, 2, 0);
 	assert_int_equal(pci_mmio_read(f.pdev, 0, 0, 4, &value), -EIO);
 	config_set(f.pdev, 0x04, 2, 0xffff);
 	assert_int_equal(config_get(f.pdev, 0x04, 2), 0x0546);

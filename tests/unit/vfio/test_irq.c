@@ -20,7 +20,7 @@
 #define MSIX VFIO_PCI_MSIX_IRQ_INDEX
 
 #define CONFIG ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << VFIO_OFFSET_SHIFT)
-#define TABLE_BAR 4u
+#define TABLE_BAR 2u
 
 /* MSI at 0x40, MSI-X behind it. */
 #define MSI_CAP 0x40u

@@ -97,7 +97,9 @@ static const char *resolve(struct place *p, const char *path)
 	return strncmp(real, full, skip) ? NULL : real + skip;
 }
 
-#define DEV "sys/devices/pcibeef:05/beef:05:00.0"
+#define ROOT "sys/devices/pcibeef:00"
+#define PORT ROOT "/beef:00:01.0"
+#define DEV PORT "/beef:05:00.0"
 
 static void test_device_folder(void **state)
 {
@@ -145,6 +147,61 @@ static void test_device_folder(void **state)
 	place_close(&p);
 }
 
+/* The root port in front of it, the bus between them, and what each folder has. */
+static void test_topology(void **state)
+{
+	static const char *const files[] = {
+		"irq",		"enable",	 "numa_node",	       "msi_bus",
+		"ari_enabled",	"power_state",	 "d3cold_allowed",     "reset",
+		"reset_method", "local_cpus",	 "local_cpulist",      "driver_override",
+		"resource0",	"power/control", "current_link_speed", "max_link_width",
+	};
+	struct uiommu_pci_device *a, *b, *c;
+	unsigned char config[PCI_CFG_SIZE];
+	char path[256], want[64];
+	struct place p;
+	unsigned int i;
+
+	place_open(&p);
+	a = add(&p, "ats-testdev,group=one@beef:05:00.0");
+	b = add(&p, "ats-testdev,group=one,msix=4@beef:05:00.1");
+	c = add(&p, "ats-testdev@beef:00:03.0");
+	write_tree(&p);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/root/" DEV "/%s", p.dir, files[i]);
+		if (access(path, F_OK))
+			fail_msg("no %s", path);
+	}
+	assert_string_equal(content(&p, "root/" PORT "/class"), "0x060400\n");
+	assert_string_equal(content(&p, "root/" PORT "/secondary_bus_number"), "5\n");
+	memcpy(config, content(&p, "root/" PORT "/config"), 64);
+	assert_int_equal(config[0x0e], 1);
+	assert_memory_equal(config + 0x18, "\0\5\5\0", 4);
+	/* Its window is over the BARs behind it. */
+	i = (unsigned int)(pci_config_bar(b, 2) >> 16);
+	assert_true((i & 0xfff0) <= (config[0x26] | (unsigned int)config[0x27] << 8));
+	assert_true((i & 0xfff0) >= ((config[0x24] & 0xf0u) | (unsigned int)config[0x25] << 8));
+	assert_string_equal(resolve(&p, PORT "/driver"), "sys/bus/pci/drivers/pcieport");
+	assert_string_equal(resolve(&p, "sys/bus/pci/devices/beef:00:01.0"), PORT);
+	assert_string_equal(resolve(&p, "sys/class/pci_bus/beef:05"), PORT "/pci_bus/beef:05");
+	assert_string_equal(resolve(&p, "sys/class/pci_bus/beef:05/device"), PORT);
+	assert_string_equal(resolve(&p, "sys/bus/pci/devices/beef:00:03.0"), ROOT "/beef:00:03.0");
+
+	/* Two functions of one slot, in one group; the third has its own, the port, too. */
+	memcpy(config, content(&p, "root/" DEV "/config"), 64);
+	assert_int_equal(config[0x0e], 0x80);
+	assert_int_equal(a->group_id, b->group_id);
+	assert_ptr_equal(uiommu_device_group(uiommu_pci_iommu_device(a)),
+			 uiommu_device_group(uiommu_pci_iommu_device(b)));
+	assert_int_not_equal(a->group_id, c->group_id);
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%u/devices/beef:05:00.1",
+		 a->group_id);
+	assert_string_equal(resolve(&p, path), PORT "/beef:05:00.1");
+	snprintf(want, sizeof(want), "sys/kernel/iommu_groups/%u", c->group_id + 1);
+	assert_string_equal(resolve(&p, PORT "/iommu_group"), want);
+	place_close(&p);
+}
+
 /* What the host has in a folder that is ours too is there, and is the host's. */
 static void test_merged(void **state)
 {
@@ -170,7 +227,9 @@ static void test_merged(void **state)
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		d = opendir(folders[i]);
 		while (d && (entry = readdir(d))) {
-			if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "vfio-pci"))
+			/* These are ours, with the host's entries in them. */
+			if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "vfio-pci") ||
+			    !strcmp(entry->d_name, "pcieport") || !strcmp(entry->d_name, "pci_bus"))
 				continue;
 			snprintf(path, sizeof(path), "%s/%s", folders[i], entry->d_name);
 			assert_int_equal(stat(path, &theirs), 0);
@@ -214,7 +273,7 @@ static void visit(void *opaque, const struct uiommu_tree_entry *entry)
 		break;
 	case UIOMMU_TREE_MERGE:
 		seen->merges++;
-		seen->bus |= !strcmp(entry->path, "/sys/devices/pcibeef:05");
+		seen->bus |= !strcmp(entry->path, "/" ROOT);
 		break;
 	case UIOMMU_TREE_DIR:
 		seen->dirs++;
@@ -233,7 +292,7 @@ static void test_load(void **state)
 	struct place p;
 
 	place_open(&p);
-	/* Two functions of one bus, and numbers that don't start at 0. */
+	/* Two functions of one slot, and numbers that don't start at 0. */
 	vfio_set_next(p.ctx, 3, 500);
 	p.ctx->pci->host_asked = true;
 	p.ctx->pci->next_group = 40;
@@ -262,6 +321,8 @@ static void test_load(void **state)
 	again = pci_device_find(second, &b->address);
 	v = again->driver_data;
 	assert_int_equal(again->group_id, 41);
+	assert_true(again->bus->has_port);
+	assert_memory_equal(&again->bus->port, &b->bus->port, sizeof(b->bus->port));
 	assert_int_equal(v->node.rdev, vb->node.rdev);
 	assert_int_equal(pci_config_bar(again, 0), pci_config_bar(b, 0));
 	assert_true(uiommu_device_has_pri(uiommu_pci_iommu_device(again)));
@@ -298,7 +359,11 @@ static void test_bad_manifest(void **state)
 	check_bad(&p, "uiommu 1\nnode /dev/iommu\n", -EPROTO);
 	check_bad(&p, "uiommu 1\nmerge sys\n", -EPROTO);
 	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 group=x\n", -EPROTO);
-	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 group=1 vfio=1 major=1 spec=none\n", -ENODEV);
+	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 port=none group=1 vfio=1 major=1 spec=none\n",
+		  -ENODEV);
+	check_bad(&p,
+		  "uiommu 1\ndevice 0000:01:00.0 port=x group=1 vfio=1 major=1 spec=ats-testdev\n",
+		  -EINVAL);
 	place_close(&p);
 }
 
@@ -318,9 +383,9 @@ static void test_unwritable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_device_folder), cmocka_unit_test(test_merged),
-		cmocka_unit_test(test_load),	      cmocka_unit_test(test_bad_manifest),
-		cmocka_unit_test(test_unwritable),
+		cmocka_unit_test(test_device_folder), cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_merged),	      cmocka_unit_test(test_load),
+		cmocka_unit_test(test_bad_manifest),  cmocka_unit_test(test_unwritable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

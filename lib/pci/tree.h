@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vfio/tree.h - the tree of /sys and /dev on disk, from the inside
+ * pci/tree.h - the tree of /sys and /dev on disk, from the inside
  */
-#ifndef UI_VFIO_TREE_H
-#define UI_VFIO_TREE_H
+#ifndef UI_PCI_TREE_H
+#define UI_PCI_TREE_H
 
 #include <stdio.h>
 #include <sys/types.h>
@@ -29,10 +29,18 @@ void tree_bytes(struct tree *tree, int dir, const char *name, mode_t mode, const
 		size_t length);
 void tree_file(struct tree *tree, int dir, const char *name, mode_t mode, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* An empty file that seems to have @size bytes. */
+void tree_sized(struct tree *tree, int dir, const char *name, mode_t mode, uint64_t size);
 /* What is there already stays: ours is made before the host's. */
 void tree_link(struct tree *tree, int dir, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/*
+ * In the folder "sys/" + @path: a link to "sys/" + the rest, with as many ".." as it
+ * takes.
+ */
+void tree_link_from(struct tree *tree, const char *path, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Links for what the host has in "/" + @path and we haven't. */
 void tree_merge_host(struct tree *tree, const char *path);
 
-#endif /* UI_VFIO_TREE_H */
+#endif /* UI_PCI_TREE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * vfio/treefile.c - files, links and folders of a tree
+ * pci/treefile.c - files, links and folders of a tree
  *
  * Nothing is stored: a struct tree is its caller's.  Folders that the host has too are
  * brought up to date when somebody is about to list them (uiommu_tree_refresh()): a link
@@ -18,7 +18,7 @@
 
 #include <uiommu/file.h>
 
-#include "vfio/tree.h"
+#include "pci/tree.h"
 
 void tree_fail(struct tree *tree, int rc)
 {
@@ -121,6 +121,40 @@ void tree_merge_host(struct tree *tree, const char *path)
 	}
 	if (d)
 		closedir(d);
+	tree_close(dir);
+}
+
+void tree_sized(struct tree *tree, int dir, const char *name, mode_t mode, uint64_t size)
+{
+	int fd;
+
+	if (tree->rc)
+		return;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	/* A file system that can't have it as large has it empty. */
+	if (fd < 0 || (ftruncate(fd, (off_t)size) && errno != EFBIG))
+		tree_fail(tree, -errno);
+	tree_close(fd);
+}
+
+void tree_link_from(struct tree *tree, const char *path, const char *name, const char *fmt, ...)
+{
+	char target[256], up[64] = "../", folder[200];
+	size_t length = 3;
+	const char *p;
+	va_list args;
+	int dir;
+
+	va_start(args, fmt);
+	vsnprintf(target, sizeof(target), fmt, args);
+	va_end(args);
+	for (p = strchr(path, '/'); p && length + 4 < sizeof(up); p = strchr(p + 1, '/')) {
+		memcpy(up + length, "../", 4);
+		length += 3;
+	}
+	snprintf(folder, sizeof(folder), "sys/%s", path);
+	dir = tree_dir(tree, folder);
+	tree_link(tree, dir, name, "%s%s", up, target);
 	tree_close(dir);
 }
 
