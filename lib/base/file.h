@@ -14,6 +14,8 @@
 
 #include "base/sync.h"
 
+struct mm_dmabuf;
+
 struct ui_file_ops {
 	const char *name;
 	long (*ioctl)(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
@@ -28,6 +30,8 @@ struct ui_file_ops {
 	short (*poll)(struct uiommu_file *file);
 	int (*mmap)(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
 		    struct uiommu_mapping **out);
+	/* What MAP_FILE maps of it, if it is a dma-buf; good as long as the file is. */
+	struct mm_dmabuf *(*dmabuf)(struct uiommu_file *file);
 	/* After the last put; frees the structure that embeds the file. */
 	void (*release)(struct uiommu_file *file);
 };

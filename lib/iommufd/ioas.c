@@ -6,6 +6,7 @@
  */
 #include "iommufd/ioas.h"
 
+#include "mm/dmabuf.h"
 #include "mm/mm.h"
 #include "uapi/iommufd.h"
 
@@ -205,6 +206,26 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
+/* What there is to map: of a dma-buf of ours, else of the file itself. */
+static int find_file_memory(struct iommufd_ucmd *ucmd, bool writable, struct uiommu_mm **mm,
+			    uint64_t *uaddr)
+{
+	const struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct uiommu_file *file = ui_host_fget(ucmd->ictx->file.ctx, ucmd->mm, cmd->fd);
+	struct mm_dmabuf *dmabuf = NULL;
+	int rc;
+
+	if (!UIOMMU_IS_ERR(file) && file->ops->dmabuf)
+		dmabuf = file->ops->dmabuf(file);
+	if (dmabuf)
+		rc = mm_dmabuf_map(dmabuf, cmd->start, cmd->length, mm, uaddr);
+	else
+		rc = mm_map_file(ucmd->mm, cmd->fd, cmd->start, cmd->length, writable, mm, uaddr);
+	if (!UIOMMU_IS_ERR(file))
+		uiommu_file_put(file);
+	return rc;
+}
+
 static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
 {
 	struct iommu_ioas_map_file *cmd = ucmd->cmd;
@@ -217,8 +238,7 @@ static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
 		return -EINVAL;
 	if (__builtin_add_overflow(cmd->start, cmd->length - 1, &last))
 		return -EOVERFLOW;
-	rc = mm_map_file(ucmd->mm, cmd->fd, cmd->start, cmd->length, perm & UIOMMU_WRITE, &mm,
-			 &uaddr);
+	rc = find_file_memory(ucmd, perm & UIOMMU_WRITE, &mm, &uaddr);
 	if (rc)
 		return rc;
 	/* Known of a file before it's known where its memory is. */

@@ -199,6 +199,8 @@ static int iopt_pin_area(struct iopt *iopt, const struct iopt_walk *walk, struct
 		return -EINVAL;
 	if (iopt_lacks_right(&walk->area, flags))
 		return -EPERM;
+	if (mm_is_dmabuf(mm))
+		return -EINVAL;
 	if (!iopt->nr_domains)
 		rc = iopt_check_memory(mm, uaddr, nr * IOPT_PAGE, iopt_area_writable(&walk->area));
 	if (rc)
@@ -321,6 +323,8 @@ static int iopt_rw_area(struct iopt *iopt, const struct iopt_walk *walk, void *b
 		return -EINVAL;
 	if (iopt_lacks_right(&walk->area, flags))
 		return -EPERM;
+	if (mm_is_dmabuf(mm))
+		return -EINVAL;
 	rc = iopt_rw_check(iopt, walk, flags);
 	if (rc)
 		return rc;

@@ -4,6 +4,7 @@
  * in two.
  */
 #include "iopt/object.h"
+#include "mm/mm.h"
 
 /* ---- slices ---- */
 
@@ -66,6 +67,8 @@ static int iopt_cut_check(struct iopt *iopt, const struct iopt_area *area, uint6
 
 	if (held && held->closed)
 		return -EBUSY;
+	if (mm_is_dmabuf(iopt_area_mm(area)))
+		return -EOPNOTSUPP;
 	if ((start | uaddr % IOPT_PAGE) & (iopt->alignment - 1))
 		return -EINVAL;
 	if (held && held->pins)

@@ -283,8 +283,8 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	uint64_t end;
 	int rc;
 
-	/* Views are made of what was looked at. */
-	if (mm->view)
+	/* Views are made of what was looked at; a dma-buf may have lost it since. */
+	if (mm->view || mm->dmabuf)
 		return 0;
 	if (mm->file)
 		return mm_check_file(mm, addr, length, perm);

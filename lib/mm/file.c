@@ -26,6 +26,7 @@
 
 #define MM_TMPFS_MAGIC 0x01021994
 #define MM_HUGETLBFS_MAGIC 0x958458f6
+#define MM_DMABUF_MAGIC 0x444d4142
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -110,29 +111,38 @@ static void mm_unmap(uint64_t start, uint64_t end)
 		ui_syscall3(SYS_munmap, (long)start, (long)(end - start), 0);
 }
 
-/* Where the part is, or a negative errno. */
-static long mm_file_mmap(const struct mm_file_part *part)
+long mm_reserve(uint64_t length, uint64_t alignment, uint64_t like)
 {
-	uint64_t room = part->length + part->alignment, at;
-	int prot = part->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	long base, rc;
+	uint64_t room = length + alignment, at;
+	long base;
 
 	base = ui_syscall6(SYS_mmap, 0, (long)room, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mm_failed(base))
 		return base;
-	at = (uint64_t)base + ((part->start - (uint64_t)base) & (part->alignment - 1));
-	rc = ui_syscall6(SYS_mmap, (long)at, (long)part->length, prot,
+	at = (uint64_t)base + ((like - (uint64_t)base) & (alignment - 1));
+	mm_unmap((uint64_t)base, at);
+	mm_unmap(at + length, (uint64_t)base + room);
+	return (long)at;
+}
+
+/* Where the part is, or a negative errno. */
+static long mm_file_mmap(const struct mm_file_part *part)
+{
+	int prot = part->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	long at = mm_reserve(part->length, part->alignment, part->start), rc;
+
+	if (mm_failed(at))
+		return at;
+	rc = ui_syscall6(SYS_mmap, at, (long)part->length, prot,
 			 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, part->fd, (long)part->start);
 	if (mm_failed(rc)) {
-		mm_unmap((uint64_t)base, (uint64_t)base + room);
+		mm_unmap((uint64_t)at, (uint64_t)at + part->length);
 		return rc;
 	}
-	mm_unmap((uint64_t)base, at);
-	mm_unmap(at + part->length, (uint64_t)base + room);
 	/* A child is to see the file through its own eyes. */
-	ui_syscall3(SYS_madvise, (long)at, (long)part->length, MADV_DONTFORK);
-	return (long)at;
+	ui_syscall3(SYS_madvise, at, (long)part->length, MADV_DONTFORK);
+	return at;
 }
 
 static long mm_file_map_part(struct mm_file_part *part)
@@ -191,6 +201,22 @@ static int mm_file_make(struct uiommu *ctx, struct mm_file_part *part, struct ui
 	return 0;
 }
 
+/* A dma-buf that isn't ours, as Linux answers for those of other drivers.  0: it isn't one. */
+static int mm_check_foreign(const struct mm_file_part *part)
+{
+	struct statfs fs = {0};
+	long size;
+
+	if (mm_failed(ui_syscall3(SYS_fstatfs, part->fd, (long)&fs, 0)) ||
+	    (uint32_t)fs.f_type != MM_DMABUF_MAGIC)
+		return 0;
+	/* It has no position that this could change. */
+	size = ui_syscall3(SYS_lseek, part->fd, 0, SEEK_END);
+	if (mm_failed(size) || (uint64_t)size <= part->start + (part->length - 1))
+		return -EINVAL;
+	return -EOPNOTSUPP;
+}
+
 int mm_map_file(struct uiommu_mm *owner, int fd, uint64_t start, uint64_t length, bool writable,
 		struct uiommu_mm **out, uint64_t *uaddr)
 {
@@ -201,7 +227,9 @@ int mm_map_file(struct uiommu_mm *owner, int fd, uint64_t start, uint64_t length
 
 	if (flags >= 0 && !(flags & O_PATH)) {
 		part.fd = here;
-		rc = mm_file_make(owner->ctx, &part, out, uaddr);
+		rc = mm_check_foreign(&part);
+		if (!rc)
+			rc = mm_file_make(owner->ctx, &part, out, uaddr);
 	}
 	if (!owner->self && here >= 0)
 		ui_syscall3(SYS_close, here, 0, 0);

@@ -27,12 +27,14 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 /*
  * Memory of [start, start + length) of a file, which is open as fd in owner.  *out: with
  * a reference; *uaddr: where it begins there.  Nothing of the file need be there yet.
- * -EBADF, -ENOMEM.  For mm_check(): -EINVAL: it can't be had (no file of memory, or
+ * -EBADF, -ENOMEM; -EOPNOTSUPP, -EINVAL: a dma-buf of the host's.  For mm_check(): -EINVAL: it can't be had (no file of memory, or
  * it ends before).
  */
 int mm_map_file(struct uiommu_mm *owner, int fd, uint64_t start, uint64_t length, bool writable,
 		struct uiommu_mm **out, uint64_t *uaddr);
 bool mm_is_file(const struct uiommu_mm *mm);
+/* That is one too, and no CPU may see it; see mm/dmabuf.h. */
+bool mm_is_dmabuf(const struct uiommu_mm *mm);
 
 /* Of the process, as system calls take it: 0: our own. */
 pid_t mm_pid(const struct uiommu_mm *mm);

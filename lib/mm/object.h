@@ -16,6 +16,7 @@ struct mm_view;
  *	file: each area), each uiommu_mm_self(), uiommu_mm_of() and mm_map_file().
  *  ctx, pid, self	immutable
  *  file		immutable; see mm/file.c
+ *  dmabuf		immutable; of a file; see mm/dmabuf.c
  *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  view	immutable; see mm/view.h, else NULL
  *  refs		atomic
@@ -27,6 +28,7 @@ struct uiommu_mm {
 	pid_t pid;
 	bool self;
 	bool file;
+	bool dmabuf;
 	int64_t refs;
 	uint64_t map_start;
 	uint64_t map_length;
@@ -38,6 +40,12 @@ struct uiommu_mm {
  * better.  [start, end) is page aligned.
  */
 int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t perm);
+
+/*
+ * Room for a mapping, which has no rights yet, at an address that is equal to @like modulo
+ * @alignment; or a negative errno.
+ */
+long mm_reserve(uint64_t length, uint64_t alignment, uint64_t like);
 
 /* The last reference is gone. */
 void mm_file_free(struct uiommu_mm *mm);

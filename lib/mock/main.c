@@ -46,6 +46,8 @@ static int mock_execute(struct iommufd_ucmd *ucmd)
 		[MOCK_OP_PASID_REPLACE] = mock_pasid_replace,
 		[MOCK_OP_PASID_DETACH] = mock_pasid_detach,
 		[MOCK_OP_PASID_CHECK] = mock_pasid_check,
+		[MOCK_OP_DMABUF_GET] = mock_dmabuf_get,
+		[MOCK_OP_DMABUF_REVOKE] = mock_dmabuf_revoke,
 	};
 	const struct mock_cmd *cmd = ucmd->cmd;
 

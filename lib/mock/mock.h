@@ -115,6 +115,8 @@ int mock_access_replace(struct iommufd_ucmd *ucmd);
 int mock_pin(struct iommufd_ucmd *ucmd);
 int mock_unpin(struct iommufd_ucmd *ucmd);
 int mock_access_rw(struct iommufd_ucmd *ucmd);
+int mock_dmabuf_get(struct iommufd_ucmd *ucmd);
+int mock_dmabuf_revoke(struct iommufd_ucmd *ucmd);
 
 /* *iova of the form {number of an area, offset} becomes an IOVA; 0: no such area. */
 struct iommufd_ioas;

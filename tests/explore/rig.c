@@ -251,6 +251,11 @@ bool mm_is_file(const struct uiommu_mm *mm)
 	return false;
 }
 
+bool mm_is_dmabuf(const struct uiommu_mm *mm)
+{
+	return false;
+}
+
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
 {
 	return 0;

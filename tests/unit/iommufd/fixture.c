@@ -26,6 +26,15 @@ static int host_install(void *opaque, struct uiommu_mm *owner, struct uiommu_fil
 	return -EMFILE;
 }
 
+static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *owner, int fd)
+{
+	if (fd < FIRST_FD || fd >= FIRST_FD + MAX_FDS)
+		return UIOMMU_ERR_PTR(fd < 0 ? -EBADF : -EINVAL);
+	if (!host.files[fd - FIRST_FD])
+		return UIOMMU_ERR_PTR(-EBADF);
+	return uiommu_file_get(host.files[fd - FIRST_FD]);
+}
+
 static void host_uninstall(void *opaque, struct uiommu_mm *owner, int fd)
 {
 	host_close(host.files[fd - FIRST_FD]);
@@ -38,6 +47,7 @@ static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
 }
 
 static const struct uiommu_host_ops host_ops = {
+	.fget = host_fget,
 	.install = host_install,
 	.uninstall = host_uninstall,
 	.readable = host_readable,

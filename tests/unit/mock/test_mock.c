@@ -5,7 +5,12 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+
 #include "mock/abi.h"
+#include "uapi/vfio.h"
 
 /* With the mock driver, as `uiommu run --iommufd-test` has it. */
 static int setup_mock(void **state)
@@ -156,6 +161,135 @@ static void test_check_map(void **state)
 	assert_int_equal(check_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), -ENOENT);
 }
 
+/* ---- dma-bufs ---- */
+
+static long dmabuf_get(uint32_t length)
+{
+	struct mock_cmd cmd = {.dmabuf_get = {.length = length, .open_flags = O_CLOEXEC}};
+
+	return test_cmd(&cmd, MOCK_OP_DMABUF_GET, 0);
+}
+
+static long dmabuf_revoke(long fd, bool revoked)
+{
+	struct mock_cmd cmd = {.dmabuf_revoke = {.fd = (int)fd, .revoked = revoked}};
+
+	return test_cmd(&cmd, MOCK_OP_DMABUF_REVOKE, 0);
+}
+
+/* Where it went, or -errno. */
+static long map_file(uint32_t ioas, long fd, uint64_t start, uint64_t length)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.fd = (int)fd,
+		.start = start,
+		.length = length,
+	};
+	long rc = iommu_ioctl(IOMMU_IOAS_MAP_FILE, &cmd);
+
+	return rc ? rc : (long)cmd.iova;
+}
+
+static void close_fd(long fd)
+{
+	host_close(host.files[fd - FIRST_FD]);
+}
+
+static void test_dmabuf(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	long fd = dmabuf_get(3 * PAGE + 1);
+	struct uiommu_file *file;
+
+	assert_int_equal(dmabuf_get(0), -EINVAL);
+	assert_int_equal(dmabuf_get(512 * PAGE + 1), -EINVAL);
+	assert_int_equal(dmabuf_get(UINT32_MAX), -EINVAL);
+	host.install_error = -EMFILE;
+	assert_int_equal(dmabuf_get(PAGE), -EMFILE);
+	host.install_error = 0;
+
+	assert_true(fd >= FIRST_FD);
+	file = host.files[fd - FIRST_FD];
+	assert_string_equal(uiommu_file_path(file), "/dmabuf:");
+	assert_int_equal(uiommu_file_read(file, mm, (uintptr_t)memory, 1), -EINVAL);
+	assert_int_equal(uiommu_file_poll(file), POLLIN | POLLOUT);
+
+	assert_int_equal(map_file(ioas, fd, 0, 0), -EINVAL);
+	assert_int_equal(map_file(ioas, fd, PAGE, UINT64_MAX - PAGE + 2), -EOVERFLOW);
+	assert_int_equal(map_file(ioas, fd, 4 * PAGE, PAGE), -EINVAL);
+	assert_int_equal(map_file(ioas, fd, 0, 4 * PAGE + 1), -EINVAL);
+	assert_int_equal(map_file(ioas, fd, 0, 0 - 2 * PAGE), -EINVAL);
+	/* Aligned as the offset is. */
+	assert_int_equal(map_file(ioas, fd, 3 * PAGE, PAGE), PAGE);
+	assert_int_equal(map_file(ioas, fd, 0, 4 * PAGE), 4 * PAGE);
+	assert_int_equal(map_file(ioas, fd, PAGE + 0x800, 0x800), 2 * PAGE + 0x800);
+	/* Like any memory it stays when its descriptor is closed. */
+	close_fd(fd);
+	assert_int_equal(counts().areas, 3);
+	assert_int_equal(destroy(ioas), 0);
+}
+
+static void test_dmabuf_revoke(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, 0);
+	long fd = dmabuf_get(2 * PAGE), other = dmabuf_get(PAGE),
+	     iova = map_file(ioas, fd, 0, PAGE);
+
+	assert_true(iova > 0);
+	assert_int_equal(dmabuf_revoke(-1, true), -EBADF);
+	assert_int_equal(dmabuf_revoke(5, true), -EINVAL);
+	assert_int_equal(dmabuf_revoke(fd, true), 0);
+	assert_int_equal(map_file(ioas, fd, 0, PAGE), -ENODEV);
+	assert_int_equal(map_file(ioas, fd, PAGE, 2 * PAGE), -EINVAL);
+	assert_int_not_equal(map_file(ioas, other, 0, PAGE), -ENODEV);
+	/* Who comes now finds nothing there, and nothing wrong with it. */
+	assert_true(hwpt_alloc(dev.domain.out_idev_id, ioas, 0, 0) > 0);
+	assert_int_equal(dmabuf_revoke(fd, false), 0);
+	assert_true(map_file(ioas, fd, 0, PAGE) > 0);
+	assert_int_equal(ioas_unmap(ioas, (uint64_t)iova, PAGE), PAGE);
+	close_fd(fd);
+	close_fd(other);
+}
+
+static void test_dmabuf_access(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	long fd = dmabuf_get(PAGE), iova = map_file(ioas, fd, 0, PAGE);
+	struct mock_cmd access = {.create_access.flags = MOCK_ACCESS_PINS};
+	struct mock_cmd pin = {.pin = {.iova = (uint64_t)iova, .length = PAGE}};
+	struct mock_cmd rw = {
+		.access_rw = {.iova = (uint64_t)iova, .length = 8, .uptr = (uintptr_t)memory}};
+
+	assert_true(iova > 0);
+	assert_int_equal(test_cmd(&access, MOCK_OP_CREATE_ACCESS, ioas), 0);
+	assert_int_equal(test_cmd(&pin, MOCK_OP_PIN, access.create_access.out_fd), -EINVAL);
+	assert_int_equal(test_cmd(&rw, MOCK_OP_ACCESS_RW, access.create_access.out_fd), -EINVAL);
+	close_fd(access.create_access.out_fd);
+	close_fd(fd);
+}
+
+/* A container of the first type can't cut it. */
+static void test_dmabuf_cut(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	long fd = dmabuf_get(2 * PAGE), iova = map_file(ioas, fd, 0, 2 * PAGE);
+	struct iommu_vfio_ioas compat = {
+		.size = sizeof(compat), .ioas_id = ioas, .op = IOMMU_VFIO_IOAS_SET};
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = (uint64_t)iova, .size = PAGE};
+
+	assert_int_equal(iommu_ioctl(IOMMU_VFIO_IOAS, &compat), 0);
+	assert_int_equal(uiommu_file_ioctl(iommufd, mm, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU), 0);
+	assert_int_equal(iommu_ioctl(VFIO_IOMMU_UNMAP_DMA, &unmap), -EOPNOTSUPP);
+	unmap.size = 2 * PAGE;
+	assert_int_equal(iommu_ioctl(VFIO_IOMMU_UNMAP_DMA, &unmap), 0);
+	close_fd(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +300,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dmabuf, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dmabuf_revoke, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dmabuf_access, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dmabuf_cut, setup_mock, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
