@@ -179,6 +179,8 @@ int ui_host_install(struct uiommu *ctx, struct uiommu_mm *mm, struct uiommu_file
 {
 	if (!ctx->host || !ctx->host->install)
 		return -EOPNOTSUPP;
+	if (ui_should_fail())
+		return -ENFILE;
 	return ctx->host->install(ctx->opaque, mm, file, cloexec);
 }
 

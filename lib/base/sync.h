@@ -177,8 +177,8 @@ static inline void ui_cond_destroy(struct ui_cond *c)
 /* ---- memory of shared objects ---- */
 
 /*
- * This thread's allocations until one is made to fail; 0: none is.  For tests of
- * what becomes of callers; see mock/inject.c.
+ * How often this thread comes, with allocations and whatever else may be asked to fail,
+ * until one does; 0: none is.  For tests of what becomes of callers; see mock/inject.c.
  */
 extern __thread uint32_t ui_fail_nth __attribute__((tls_model("initial-exec")));
 

@@ -43,7 +43,7 @@ static bool access_get(struct iopt_access *iopt_access)
 	struct uiommu_access *access =
 		ui_container_of(iopt_access, struct uiommu_access, iopt_access);
 	struct iommufd_object *obj =
-		iommufd_get_object(access->ictx, access->obj.id, &iommufd_access_ops);
+		iommufd_find_object(access->ictx, access->obj.id, &iommufd_access_ops);
 
 	/* If it is going, its number may be another's already. */
 	if (obj && obj != &access->obj) {

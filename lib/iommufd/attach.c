@@ -165,7 +165,11 @@ static int reserve(struct iommufd_device *idev, uint32_t pasid, struct iommufd_h
 	unsigned int count = 0;
 	int rc = 0;
 
-	if (pasid != UIOMMU_NO_PASID || !idev->driver->resv_regions)
+	if (pasid != UIOMMU_NO_PASID)
+		return 0;
+	if (ui_should_fail())
+		return -EINVAL;
+	if (!idev->driver->resv_regions)
 		return 0;
 	region = idev->driver->resv_regions(idev->dev, &count);
 	for (unsigned int i = 0; i < count && !rc; i++)

@@ -56,6 +56,12 @@ void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
 					  const struct iommufd_object_ops *ops)
 {
+	return ui_should_fail() ? NULL : iommufd_find_object(ictx, id, ops);
+}
+
+struct iommufd_object *iommufd_find_object(struct iommufd_ctx *ictx, uint32_t id,
+					   const struct iommufd_object_ops *ops)
+{
 	struct iommufd_object *obj;
 
 	ui_mutex_lock(&ictx->lock);

@@ -98,10 +98,13 @@ void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 
 /*
  * Look-up; ops NULL: any kind.  A use, put by iommufd_put_object(); NULL:
- * there is none, or of another kind.
+ * there is none, or of another kind.  The second is for what can't be told of a
+ * failure: it has none because it was asked to, see ui_should_fail().
  */
 struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
 					  const struct iommufd_object_ops *ops);
+struct iommufd_object *iommufd_find_object(struct iommufd_ctx *ictx, uint32_t id,
+					   const struct iommufd_object_ops *ops);
 /* The one of that kind with the lowest ID from *id on, which becomes its. */
 struct iommufd_object *iommufd_next_object(struct iommufd_ctx *ictx, uint32_t *id,
 					   const struct iommufd_object_ops *ops);

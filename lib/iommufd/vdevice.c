@@ -224,7 +224,7 @@ void iommufd_vdevice_unbind(struct iommufd_device *idev)
 	ui_mutex_lock(&idev->igroup->lock);
 	idev->unbinding = true;
 	if (idev->vdev)
-		obj = iommufd_get_object(idev->ictx, idev->vdev->obj.id, &iommufd_vdevice_ops);
+		obj = iommufd_find_object(idev->ictx, idev->vdev->obj.id, &iommufd_vdevice_ops);
 	if (obj && obj != &idev->vdev->obj) {
 		/* Ours is just being destroyed, and its ID another's already. */
 		iommufd_put_object(idev->ictx, obj);

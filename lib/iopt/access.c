@@ -307,6 +307,8 @@ static int iopt_rw_check(struct iopt *iopt, const struct iopt_walk *walk, uint32
 		return 0;
 	if (uaddr / IOPT_PAGE != (uaddr + length - 1) / IOPT_PAGE)
 		return iopt_check_memory(mm, uaddr, length, writable);
+	if (ui_should_fail())
+		return -EINVAL;
 	writable = flags & UIOMMU_ACCESS_WRITE;
 	return iopt_check_memory(mm, uaddr, length, writable) ? -EFAULT : 0;
 }

@@ -227,7 +227,9 @@ static int iopt_check_iova(struct iopt *iopt, uint64_t iova, uint64_t length)
 /* Whatever is wrong with the memory, a map says -EFAULT; with a file, -EINVAL. */
 int iopt_check_memory(struct uiommu_mm *mm, uint64_t uaddr, uint64_t length, bool writable)
 {
-	int rc = mm_check(mm, uaddr, length, writable ? UIOMMU_READ | UIOMMU_WRITE : UIOMMU_READ);
+	int rc = ui_should_fail() ? -EFAULT :
+				    mm_check(mm, uaddr, length,
+					     writable ? UIOMMU_READ | UIOMMU_WRITE : UIOMMU_READ);
 
 	return rc == -EPERM ? -EFAULT : rc;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * mock/inject.c - fail-nth: the n-th allocation of a thread from now on fails
+ * mock/inject.c - fail-nth: what a thread asks for the n-th time from now on fails
  *
  * What the kernel offers as /proc/PID/task/TID/fail-nth with CONFIG_FAULT_INJECTION,
  * so that a test can make each allocation of an ioctl fail in turn, until one of
- * its runs needs fewer.  The number is in lib/base (ui_zalloc() counts it down);
- * here is the file.  It is the calling thread's, whoever opened it.
+ * its runs needs fewer; and beside allocations what Linux's iommufd asks about: looking an
+ * object up, pins, reserved ranges, new descriptors.  The number is in lib/base
+ * (ui_should_fail() counts it down); here is the file.  It is the calling thread's, whoever opened it.
  */
 #include <stdio.h>
 

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "mock/abi.h"
 #include "uapi/vfio.h"
@@ -290,6 +292,88 @@ static void test_dmabuf_cut(void **state)
 	close_fd(fd);
 }
 
+/* ---- failures on demand ---- */
+
+static void set_fail_nth(struct uiommu_file *file, unsigned int nth)
+{
+	int length = snprintf(memory, PAGE, "%u", nth);
+
+	assert_int_equal(uiommu_file_pwrite(file, mm, (uintptr_t)memory, (size_t)length, 0),
+			 length);
+}
+
+static unsigned int fail_nth_left(struct uiommu_file *file)
+{
+	char text[16] = "";
+
+	assert_true(uiommu_file_pread(file, mm, (uintptr_t)text, sizeof(text) - 1, 0) > 1);
+	return (unsigned int)atoi(text);
+}
+
+/* A device on memory that an access reads; the first error. */
+static long use_everything(void)
+{
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.user_va = (uintptr_t)memory,
+		.length = PAGE,
+		.iova = MOCK_APERTURE_FIRST,
+	};
+	struct mock_cmd dev = {0}, access = {0};
+	struct mock_cmd rw = {.access_rw = {.iova = MOCK_APERTURE_FIRST,
+					    .length = 8,
+					    .uptr = (uintptr_t)memory,
+					    .flags = MOCK_ACCESS_SLOW}};
+	long rc = iommu_ioctl(IOMMU_IOAS_ALLOC, &alloc);
+
+	if (rc)
+		return rc;
+	map.ioas_id = alloc.out_ioas_id;
+	rc = test_cmd(&access, MOCK_OP_CREATE_ACCESS, alloc.out_ioas_id);
+	if (!rc)
+		rc = iommu_ioctl(IOMMU_IOAS_MAP, &map);
+	if (!rc)
+		rc = test_cmd(&rw, MOCK_OP_ACCESS_RW, access.create_access.out_fd);
+	return rc ? rc : test_cmd(&dev, MOCK_OP_DOMAIN_FLAGS, alloc.out_ioas_id);
+}
+
+/* Each thing that can be asked to fail does in turn, by its own error, and leaves nothing. */
+static void test_fail_nth(void **state)
+{
+	struct uiommu_file *file = uiommu_open(ctx, "/proc/thread-self/fail-nth", 2);
+	const int errors[] = {ENOMEM, ENOENT, EINVAL, EFAULT, ENFILE, EBADFD};
+	unsigned int seen[sizeof(errors) / sizeof(errors[0])] = {0};
+	unsigned int nth = 0;
+	long rc;
+
+	assert_false(UIOMMU_IS_ERR(file));
+	do {
+		assert_true(++nth < 1000);
+		set_fail_nth(file, nth);
+		rc = use_everything();
+		/* What comes after the last isn't asked, and the number is still there. */
+		assert_int_equal(rc == 0, fail_nth_left(file) != 0);
+		set_fail_nth(file, 0);
+		for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+			seen[i] += rc == -errors[i];
+		uiommu_file_put(iommufd);
+		for (int i = 0; i < MAX_FDS; i++)
+			if (host.files[i])
+				host_close(host.files[i]);
+		assert_int_equal(counts().objects, 0);
+		assert_int_equal(counts().files, 1);
+		iommufd = uiommu_open(ctx, "/dev/iommu", 2);
+		assert_false(UIOMMU_IS_ERR(iommufd));
+	} while (rc);
+	assert_true(seen[0] > 10);
+	for (size_t i = 1; i < 5; i++)
+		assert_true(seen[i] > 0);
+	assert_int_equal(seen[5], 0);
+	uiommu_file_put(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_fail_nth, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_revoke, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_access, setup_mock, teardown),
