@@ -53,8 +53,9 @@ UIOMMU_API void uiommu_dma_close(struct uiommu_dma *dma);
  * @flags: UIOMMU_DMA_*
  * @err: filled on failure; may be NULL
  *
- * Return: 0; -ENOENT: not mapped, or nothing attached; -EPERM: no right;
- * -EFAULT: mapped, but the memory behind it is gone; -EINVAL: wraps.
+ * Return: 0; -ENOENT: not mapped, or nothing attached, or, in the address space of a process,
+ * no page or not the right; -EPERM: no right; -EFAULT: mapped, but the memory behind it
+ * is gone; -EINVAL: wraps.
  * Any failure but -ENOENT and -EPERM under UIOMMU_DMA_ATS is also an event.
  */
 UIOMMU_API int uiommu_dma_read(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, void *buf,
@@ -77,6 +78,24 @@ UIOMMU_API int uiommu_dma_store(struct uiommu_dma *dma, uint32_t pasid, uint64_t
 UIOMMU_API int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
 			       uint64_t *value, unsigned int size, uint32_t flags,
 			       struct uiommu_dma_error *err);
+
+/**
+ * uiommu_dma_translate() - a translation request, as ATS has it
+ * @iova: of the first page; page-aligned
+ * @pages: how many, 1 to 64
+ * @perm: UIOMMU_READ and/or UIOMMU_WRITE
+ * @present: bit by bit, which of them an access would find now
+ *
+ * What the device keeps of the answer is a hint: each access is judged anew.  In the
+ * address space of a process a page counts as present though it lacks a right; the
+ * access, and the page request after it, tell.
+ *
+ * Context: may block; not from inside a burst.
+ * Return: 0; -ENOENT: nothing is attached; -EINVAL: misaligned, @pages or @pasid out of
+ * range.
+ */
+UIOMMU_API int uiommu_dma_translate(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
+				    unsigned int pages, uint32_t perm, uint64_t *present);
 
 #ifdef __cplusplus
 }

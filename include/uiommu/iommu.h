@@ -197,12 +197,16 @@ struct uiommu_span {
  * @translate: look @iova up.  Called inside a burst: lock-free, no blocking,
  *	no system call.  0; -ENOENT: not mapped; -EPERM: mapped without @perm
  *	(@span is filled nevertheless).  NULL: every DMA is -ENOENT.
+ * @resident: optional, for domains whose pages come and go without anybody being told:
+ *	which of up to 64 pages from @iova on are there, as bits.  Outside of bursts;
+ *	may block.  Without it, a page is there if it translates.
  * @dirty: optional; @length bytes at @iova were written, same context
  * @free: called after the last put; frees the structure that embeds the domain
  */
 struct uiommu_domain_ops {
 	int (*translate)(struct uiommu_domain *domain, uint64_t iova, uint32_t perm,
 			 struct uiommu_span *span);
+	uint64_t (*resident)(struct uiommu_domain *domain, uint64_t iova, unsigned int pages);
 	void (*dirty)(struct uiommu_domain *domain, uint64_t iova, uint64_t length);
 	void (*free)(struct uiommu_domain *domain);
 };

@@ -14,6 +14,7 @@
 
 /* So that an unmap is never kept waiting for long. */
 #define DMA_BURST_BYTES (64u << 10)
+#define DMA_PAGE 4096ull
 
 /*
  *  reader	entered by the one thread that uses the channel
@@ -89,6 +90,17 @@ static size_t dma_move(const struct dma_op *op, const struct uiommu_span *span, 
 	return uiommu_mm_read(span->mm, op->buf, span->addr, length);
 }
 
+/* Less was moved than translated.  Where the pages are the table, that is a page fault. */
+static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, const char **reason)
+{
+	if (domain->type == UIOMMU_DOMAIN_SVA) {
+		*reason = "no page there, or not with this right";
+		return -ENOENT;
+	}
+	*reason = "the memory behind the mapping is gone";
+	return -EFAULT;
+}
+
 /* One burst, of up to @length bytes; *done tells how many it was. */
 static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, size_t length,
 		     size_t *done, const char **reason)
@@ -106,10 +118,8 @@ static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t i
 		if (op->size && want < op->size)
 			want = 0; /* areas end inside an aligned word: no single access */
 		*done = want ? dma_move(op, &span, want) : 0;
-		if (*done < want || !want) {
-			rc = -EFAULT;
-			*reason = "the memory behind the mapping is gone";
-		}
+		if (*done < want || !want)
+			rc = dma_short(domain, reason);
 		if (*done && op->perm == UIOMMU_WRITE && domain->ops->dirty)
 			domain->ops->dirty(domain, iova, *done);
 	}
@@ -219,4 +229,45 @@ int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint6
 	};
 
 	return dma_single(dma, &op, iova, err);
+}
+
+/* ---- translation requests ---- */
+
+/* Page by page in one burst: what a table says. */
+static uint64_t translate_pages(struct uiommu_dma *dma, struct uiommu_domain *domain, uint64_t iova,
+				unsigned int pages, uint32_t perm)
+{
+	struct uiommu_span span;
+	uint64_t present = 0;
+
+	if (!domain->ops->translate)
+		return 0;
+	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
+	for (unsigned int i = 0; i < pages; i++)
+		if (!domain->ops->translate(domain, iova + i * DMA_PAGE, perm, &span))
+			present |= 1ull << i;
+	ui_reader_exit(&dma->reader);
+	return present;
+}
+
+int uiommu_dma_translate(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, unsigned int pages,
+			 uint32_t perm, uint64_t *present)
+{
+	struct uiommu_attach_handle *handle;
+	struct uiommu_domain *domain;
+
+	*present = 0;
+	if (!pages || pages > 64 || iova % DMA_PAGE)
+		return -EINVAL;
+	/* By reference, for the domain may block. */
+	handle = uiommu_attach_handle_get(dma->dev->group, pasid, NULL);
+	if (UIOMMU_IS_ERR(handle))
+		return (int)UIOMMU_PTR_ERR(handle);
+	domain = handle->domain;
+	if (domain->ops->resident)
+		*present = domain->ops->resident(domain, iova, pages);
+	else
+		*present = translate_pages(dma, domain, iova, pages, perm);
+	uiommu_attach_handle_put(handle);
+	return 0;
 }

@@ -60,6 +60,7 @@ struct mm_procmap_query {
 #define MM_PROCMAP_QUERY 0xc0686611ul /* _IOWR('f', 17, struct mm_procmap_query) */
 #define MM_VMA_READABLE 1u
 #define MM_VMA_WRITABLE 2u
+#define MM_VMA_EXECUTABLE 4u
 
 _Static_assert(sizeof(struct mm_procmap_query) == 0x68, "size is part of the ioctl number");
 
@@ -73,6 +74,13 @@ static int mm_populate(uint64_t start, uint64_t end, uint32_t perm)
 		rc = ui_syscall3(SYS_madvise, (long)start, (long)(end - start), advice);
 	} while (rc == -EINTR);
 	return (int)rc;
+}
+
+int mm_populate_page(uint64_t addr, uint32_t perm)
+{
+	uint64_t page = addr & ~(MM_PAGE - 1);
+
+	return mm_populate(page, page + MM_PAGE, perm);
 }
 
 /* Linux 5.14 and later: a page that is certainly there can be populated. */
@@ -98,9 +106,13 @@ static void mm_close_maps(int fd)
 }
 
 /* A VMA covers the first byte that is looked at: are its rights enough? */
-static int mm_vma_rights(bool readable, bool writable, uint32_t perm)
+static int mm_vma_rights(uint64_t flags, uint32_t perm)
 {
-	if (perm & UIOMMU_WRITE && !writable)
+	bool readable = flags & MM_VMA_READABLE;
+
+	if (perm & UIOMMU_EXEC && !(flags & MM_VMA_EXECUTABLE))
+		return -EFAULT;
+	if (perm & UIOMMU_WRITE && !(flags & MM_VMA_WRITABLE))
 		return readable ? -EPERM : -EFAULT;
 	if (!(perm & UIOMMU_WRITE) && !readable)
 		return -EFAULT;
@@ -128,8 +140,7 @@ static int mm_check_query(struct uiommu_mm *mm, int fd, uint64_t start, uint64_t
 			return -EFAULT;
 		if (rc < 0)
 			return -ENOTTY;
-		rc = mm_vma_rights(q.vma_flags & MM_VMA_READABLE, q.vma_flags & MM_VMA_WRITABLE,
-				   perm);
+		rc = mm_vma_rights(q.vma_flags, perm);
 		if (!rc && (q.dev_major || q.dev_minor))
 			rc = mm_vma_pages(mm, start, perm);
 		if (rc)
@@ -188,8 +199,7 @@ static uint64_t mm_maps_hex(struct mm_maps *maps, int *end)
 struct mm_maps_line {
 	uint64_t start;
 	uint64_t end;
-	bool readable;
-	bool writable;
+	uint64_t flags; /* MM_VMA_*, as the query has them */
 	bool file;
 };
 
@@ -201,9 +211,9 @@ static bool mm_maps_next(struct mm_maps *maps, struct mm_maps_line *line)
 	if (c != '-')
 		return false;
 	line->end = mm_maps_hex(maps, &c);
-	line->readable = mm_maps_getc(maps) == 'r';
-	line->writable = mm_maps_getc(maps) == 'w';
-	mm_maps_getc(maps);
+	line->flags = mm_maps_getc(maps) == 'r' ? MM_VMA_READABLE : 0;
+	line->flags |= mm_maps_getc(maps) == 'w' ? MM_VMA_WRITABLE : 0;
+	line->flags |= mm_maps_getc(maps) == 'x' ? MM_VMA_EXECUTABLE : 0;
 	mm_maps_getc(maps);
 	mm_maps_getc(maps);
 	mm_maps_hex(maps, &c); /* offset */
@@ -227,7 +237,7 @@ int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t p
 			continue;
 		if (line.start > start)
 			break; /* a hole */
-		rc = mm_vma_rights(line.readable, line.writable, perm);
+		rc = mm_vma_rights(line.flags, perm);
 		if (!rc && line.file)
 			rc = mm_vma_pages(mm, start, perm);
 		start = line.end;
@@ -293,7 +303,7 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
 	if (start == end)
 		return 0;
-	if (!mm->self || end - start > MM_POPULATE_MAX)
+	if (!mm->self || end - start > MM_POPULATE_MAX || perm & UIOMMU_EXEC)
 		return mm_check_vmas(mm, start, end, perm);
 
 	rc = mm_populate(start, end, perm);

@@ -125,6 +125,7 @@ __asm__(
 "	mm_guard_store mm_guard_store2, .Lmm_s2, \"mov %si, (%rdi)\"\n"
 "	mm_guard_store mm_guard_store4, .Lmm_s4, \"mov %esi, (%rdi)\"\n"
 "	mm_guard_store mm_guard_store8, .Lmm_s8, \"mov %rsi, (%rdi)\"\n"
+"	mm_guard_store mm_guard_touch, .Lmm_t1, \"lock orb $0, (%rdi)\"\n"
 "	.purgem mm_guard_load\n"
 "	.purgem mm_guard_store\n"
 
@@ -167,6 +168,7 @@ __asm__(
 "	.long .Lmm_s2 - mm_guard_begin, .Lmm_store_out - mm_guard_begin\n"
 "	.long .Lmm_s4 - mm_guard_begin, .Lmm_store_out - mm_guard_begin\n"
 "	.long .Lmm_s8 - mm_guard_begin, .Lmm_store_out - mm_guard_begin\n"
+"	.long .Lmm_t1 - mm_guard_begin, .Lmm_store_out - mm_guard_begin\n"
 "mm_guard_table_end:\n"
 "	.popsection\n"
 );

@@ -34,4 +34,7 @@ uint64_t mm_guard_store2(void *dst, uint64_t value);
 uint64_t mm_guard_store4(void *dst, uint64_t value);
 uint64_t mm_guard_store8(void *dst, uint64_t value);
 
+/* Writes a byte back as it is, atomically.  Non-zero: it faulted. */
+uint64_t mm_guard_touch(void *dst);
+
 #endif /* UI_MM_GUARD_H */

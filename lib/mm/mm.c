@@ -101,6 +101,16 @@ pid_t mm_pid(const struct uiommu_mm *mm)
 	return mm->self || mm->pid == mm->ctx->self_mm->pid ? 0 : mm->pid;
 }
 
+bool mm_same(const struct uiommu_mm *a, const struct uiommu_mm *b)
+{
+	return a == b || (!a->file && !a->view && !b->file && !b->view && a->pid == b->pid);
+}
+
+bool mm_alive(const struct uiommu_mm *mm)
+{
+	return !mm_pid(mm) || ui_syscall3(SYS_kill, mm->pid, 0, 0) != -ESRCH;
+}
+
 /* nr: SYS_process_vm_readv or its twin.  Bytes transferred.  Not for the usual path. */
 static __attribute__((noinline, cold)) size_t mm_vm_copy(struct uiommu_mm *mm, long nr, void *buf,
 							 uint64_t addr, size_t length)

@@ -24,6 +24,21 @@ int mm_store(struct uiommu_mm *mm, uint64_t addr, uint64_t value, unsigned int s
  */
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm);
 
+/* No address of a process is here or above. */
+#define MM_USER_END (1ull << 47)
+
+/*
+ * As a page fault of the processor at addr, with these rights (UIOMMU_READ, _WRITE,
+ * _EXEC).  The process's own page is there afterwards.  -EFAULT: a hole, a right that
+ * is missing, a page that can't be had.
+ */
+int mm_fault_in(struct uiommu_mm *mm, uint64_t addr, uint32_t perm);
+/*
+ * Which of up to 64 pages from addr on are in the page table, as bits: a hint, since
+ * it may be otherwise already.  All of them, if it can't be known.
+ */
+uint64_t mm_resident(struct uiommu_mm *mm, uint64_t addr, unsigned int pages);
+
 /*
  * Memory of [start, start + length) of a file, which is open as fd in owner.  *out: with
  * a reference; *uaddr: where it begins there.  Nothing of the file need be there yet.
@@ -38,6 +53,11 @@ bool mm_is_dmabuf(const struct uiommu_mm *mm);
 
 /* Of the process, as system calls take it: 0: our own. */
 pid_t mm_pid(const struct uiommu_mm *mm);
+
+/* Do both name the same address space? */
+bool mm_same(const struct uiommu_mm *a, const struct uiommu_mm *b);
+/* False: its process has ended. */
+bool mm_alive(const struct uiommu_mm *mm);
 
 /* From instance.c: makes ctx->self_mm; -ENOMEM. */
 int mm_init(struct uiommu *ctx);

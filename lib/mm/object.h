@@ -46,6 +46,8 @@ int mm_check_text(struct uiommu_mm *mm, uint64_t start, uint64_t end, uint32_t p
  * @alignment; or a negative errno.
  */
 long mm_reserve(uint64_t length, uint64_t alignment, uint64_t like);
+/* One page of our own, by MADV_POPULATE; rights as in mm_check().  A negative errno. */
+int mm_populate_page(uint64_t addr, uint32_t perm);
 
 /* The last reference is gone. */
 void mm_file_free(struct uiommu_mm *mm);
