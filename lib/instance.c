@@ -14,6 +14,7 @@
 #include "mm/mm.h"
 #include "mock/mock.h"
 #include "pci/pci.h"
+#include "sva/space.h"
 #include "vfio/vfio.h"
 
 /* The size of the first version, which later ones must still accept. */
@@ -59,9 +60,12 @@ int uiommu_create(const struct uiommu_config *config, struct uiommu **out)
 	if (rc)
 		goto out_mm;
 	iopf_init(ctx);
-	rc = iommufd_init(ctx);
+	rc = sva_init(ctx);
 	if (rc)
 		goto out_core;
+	rc = iommufd_init(ctx);
+	if (rc)
+		goto out_sva;
 	rc = pci_init(ctx);
 	if (rc)
 		goto out_iommufd;
@@ -75,6 +79,8 @@ out_pci:
 	pci_exit(ctx);
 out_iommufd:
 	iommufd_exit(ctx);
+out_sva:
+	sva_exit(ctx);
 out_core:
 	core_exit(ctx);
 out_mm:
@@ -107,6 +113,7 @@ void uiommu_destroy(struct uiommu *ctx)
 		ui_note(ctx, "the instance is left in place: attach handles are still referenced");
 		return;
 	}
+	sva_exit(ctx);
 	core_exit(ctx);
 	mm_exit(ctx);
 	base_exit(ctx);

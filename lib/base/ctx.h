@@ -20,6 +20,7 @@ struct pci_state;
 struct vfio_state;
 struct iommufd_state;
 struct mock_state;
+struct sva_state;
 struct uiommu_mm;
 struct iopt;
 
@@ -45,7 +46,7 @@ struct ui_counts {
  *  maps			atomic; how many were ever made, which numbers them
  *  nodes			nodes_lock
  *  iopts, changes		iopts_lock, which comes before each iopt->lock
- *  core, pci, vfio, iommufd, self_mm	immutable between create and destroy
+ *  core, sva, pci, vfio, iommufd, self_mm	immutable between create and destroy
  *  mock			as those, once there is one
  */
 struct uiommu {
@@ -65,6 +66,7 @@ struct uiommu {
 	uint64_t changes; /* of memory, so far */
 
 	struct core_state *core;
+	struct sva_state *sva;
 	struct pci_state *pci;
 	struct vfio_state *vfio;
 	struct iommufd_state *iommufd;
