@@ -8,6 +8,7 @@
  * the wait.
  *
  *  call_lock	outermost; inside it the table's lock is taken
+ *  lines	call_lock; by which engines see that this process is still there
  */
 #include "channel.h"
 
@@ -25,6 +26,15 @@
 #define HELLO_TIMEOUT 10000
 
 static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
+
+#define LINES 8
+
+struct line {
+	pid_t engine;
+	struct shim_file *held; /* closed by exec and exit, or when that engine is gone */
+};
+
+static struct line lines[LINES];
 
 /* The process that made the socket pair is the engine's. */
 static pid_t engine_pid(struct shim_file *sf)
@@ -51,6 +61,28 @@ static int next_message(struct shim_file *sf, struct channel_msg *msg, int *fd, 
 		if (!fdshare_wait(sf->chan, timeout))
 			return -ETIME;
 	}
+}
+
+/* Tells @sf's engine when this process ends, if it hasn't been told how.  Under call_lock. */
+static void open_line(struct shim_file *sf, pid_t engine)
+{
+	struct line *unused = NULL;
+
+	for (struct line *line = lines; line < lines + LINES; line++) {
+		if (line->held && fdshare_hung_up(line->held)) {
+			fdtable_put(line->held);
+			line->held = NULL;
+		}
+		if (!line->held)
+			unused = line;
+		else if (line->engine == engine)
+			return;
+	}
+	/* Without one, its number is all that the engine has of this process. */
+	if (!unused)
+		return;
+	unused->engine = engine;
+	unused->held = fdshare_line(sf);
 }
 
 /* One attempt at a channel. */
@@ -105,6 +137,7 @@ static int open_channel(struct shim_file *sf)
 		rc = greet(sf);
 	switch (rc) {
 	case 0:
+		open_line(sf, pid);
 		return 0;
 	case -EPERM:
 		log_line("%s: process %d isn't allowed to reach the memory of this one", sf->name,
@@ -210,4 +243,6 @@ void channel_fork_child(void)
 {
 	/* Who held it, if anybody, isn't here. */
 	pthread_mutex_init(&call_lock, NULL);
+	/* Closed with all that is the parent's. */
+	memset(lines, 0, sizeof(lines));
 }

@@ -8,6 +8,8 @@
  *
  *	HELLO		(over the shared socket, with the channel's end)
  *	DESCRIBE	what file it is, or why it can't be had: the first answer
+ *	ALIVE		with an end of a pair, the line, that is open as long as the process is
+ *			there and runs this program; once for all its channels
  *	CALL		an ioctl, a read, ...: the engine works on the caller's memory
  *	INSTALL		during a call: here is a descriptor; INSTALLED: its number
  *	UNINSTALL	during a call: close that number again
@@ -60,6 +62,7 @@ void channel_fork_child(void);
 enum channel_type {
 	CHANNEL_HELLO,
 	CHANNEL_DESCRIBE,
+	CHANNEL_ALIVE,
 	CHANNEL_CALL,
 	CHANNEL_INSTALL,
 	CHANNEL_INSTALLED,

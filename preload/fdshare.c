@@ -382,6 +382,38 @@ out_unlock:
 	return rc;
 }
 
+struct shim_file *fdshare_line(struct shim_file *sf)
+{
+	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_ALIVE};
+	struct shim_file *line = NULL;
+	int pair[2] = {-1, -1};
+
+	fdtable_lock();
+	if (!sf->chan || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		goto out_unlock;
+	line = fdtable_hold_locked(pair[0], "line");
+	if (!UIOMMU_IS_ERR(line) && channel_send(sf->chan->engine_fd, &msg, pair[1]) < 0) {
+		fdtable_file_free_locked(line);
+		line = NULL;
+	}
+	if (UIOMMU_IS_ERR(line))
+		line = NULL;
+	real_close(pair[1]);
+out_unlock:
+	fdtable_unlock();
+	return line;
+}
+
+struct shim_file *fdshare_hold(int fd, const char *name)
+{
+	struct shim_file *held;
+
+	fdtable_lock();
+	held = fdtable_hold_locked(fd, name);
+	fdtable_unlock();
+	return held;
+}
+
 void fdshare_disconnect(struct shim_file *sf)
 {
 	fdtable_lock();

@@ -42,6 +42,13 @@ bool fdshare_hung_up(struct shim_file *held);
  * be made writable for it; fdshare_replug() undoes that.
  */
 int fdshare_connect(struct shim_file *sf, bool *unplugged);
+/*
+ * A line to @sf's engine, sent over its channel: open until this process ends or execs.
+ * NULL: it couldn't be made.
+ */
+struct shim_file *fdshare_line(struct shim_file *sf);
+/* @fd, which was received, is ours from now on; ERR_PTR. */
+struct shim_file *fdshare_hold(int fd, const char *name);
 void fdshare_replug(struct shim_file *sf);
 void fdshare_disconnect(struct shim_file *sf);
 /* What arrived at the engine's end of @sf: a held channel, or ERR_PTR. */

@@ -10,10 +10,11 @@
  *
  * A caller is the process that made the channel (SO_PEERCRED).  As long as that end is
  * open the number is that process's: it's close-on-exec, and closed in forked children.
+ * Its memory may be mapped for longer: that ends with its line, which it never closes.
  *
  *  thread, running	start_lock
  *  epoll, wake		set before running, immutable until serve_stop() or fork
- *  channels, current	the thread's own
+ *  channels, peers, current	the thread's own
  */
 #include "serve.h"
 
@@ -50,14 +51,28 @@ struct channel {
 	struct channel *next;
 };
 
-/* Low bit of an epoll item's word: a struct channel; without it a file, or NULL: wake. */
+/*
+ * A process whose line we hold.  Refs: the list.
+ *  mm	put by peer_drop()
+ */
+struct peer {
+	struct shim_file *line;
+	struct uiommu_mm *mm;
+	pid_t pid;
+	struct peer *next;
+};
+
+/* Low bits of an epoll item's word; without them a file, or NULL: wake. */
 #define ITEM_CHANNEL ((uintptr_t)1)
+#define ITEM_PEER ((uintptr_t)2)
+#define ITEM_TAGS ((uintptr_t)3)
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t thread;
 static bool running;
 static struct shim_file *epoll, *wake;
 static struct channel *channels;
+static struct peer *peers;
 static struct channel *current;
 static bool failed;
 
@@ -118,7 +133,12 @@ static pid_t peer_pid(const struct channel *chan)
 static struct uiommu_mm *peer_mm(const struct channel *chan)
 {
 	struct channel *other;
+	struct peer *peer;
 
+	for (peer = peers; peer; peer = peer->next) {
+		if (peer->pid == chan->pid && !fdshare_hung_up(peer->line))
+			return uiommu_mm_get(peer->mm);
+	}
 	for (other = channels; other; other = other->next) {
 		if (other != chan && other->pid == chan->pid && !fdshare_hung_up(other->held))
 			return uiommu_mm_get(other->mm);
@@ -160,6 +180,51 @@ static void channel_open(struct shim_file *target, struct shim_file *held)
 	fdshare_send(held, &msg);
 }
 
+/* ---- lines ---- */
+
+/* Its process has ended, or is another program now. */
+static void peer_drop(struct peer *peer)
+{
+	struct peer **link;
+
+	for (link = &peers; *link && *link != peer;)
+		link = &(*link)->next;
+	if (*link)
+		*link = peer->next;
+	fdtable_lock();
+	item(EPOLL_CTL_DEL, peer->line, 0, 0);
+	fdtable_unlock();
+	fdtable_put(peer->line);
+	uiommu_mm_put(peer->mm);
+	free(peer);
+}
+
+/* @fd is @chan's caller's line, moves in. */
+static void peer_open(struct channel *chan, int fd)
+{
+	struct shim_file *line = fdshare_hold(fd, "line");
+	struct peer *peer = UIOMMU_IS_ERR(line) ? NULL : calloc(1, sizeof(*peer));
+
+	if (!peer) {
+		if (!UIOMMU_IS_ERR(line))
+			fdtable_put(line);
+		return;
+	}
+	*peer = (struct peer){line, uiommu_mm_get(chan->mm), chan->pid, peers};
+	peers = peer;
+	fdtable_lock();
+	item(EPOLL_CTL_ADD, line, (uintptr_t)peer | ITEM_PEER, EPOLLIN);
+	fdtable_unlock();
+}
+
+static void peer_event(struct peer *peer)
+{
+	uiommu_mm_gone(peer->mm);
+	peer_drop(peer);
+}
+
+/* ---- calls ---- */
+
 /* Takes a reference, if it's still there. */
 static bool channel_target(struct channel *chan)
 {
@@ -198,6 +263,10 @@ static void channel_event(struct channel *chan)
 	int fd;
 	int rc = fdshare_recv(chan->held, &msg, &fd);
 
+	if (!rc && msg.type == CHANNEL_ALIVE && fd >= 0) {
+		peer_open(chan, fd);
+		return;
+	}
 	if (fd >= 0)
 		real_close(fd);
 	if (rc == -EAGAIN || rc == -EINTR)
@@ -348,13 +417,21 @@ static void *serve(void *arg)
 			continue;
 		if (!event.data.u64)
 			break;
-		if (event.data.u64 & ITEM_CHANNEL)
-			channel_event((struct channel *)(event.data.u64 & ~ITEM_CHANNEL));
-		else
+		switch (event.data.u64 & ITEM_TAGS) {
+		case ITEM_CHANNEL:
+			channel_event((struct channel *)(event.data.u64 & ~ITEM_TAGS));
+			break;
+		case ITEM_PEER:
+			peer_event((struct peer *)(event.data.u64 & ~ITEM_TAGS));
+			break;
+		default:
 			file_event((struct shim_file *)event.data.u64);
+		}
 	}
 	while (channels)
 		channel_drop(channels);
+	while (peers)
+		peer_drop(peers);
 	shim_leave(&entry);
 	return NULL;
 }
@@ -432,6 +509,7 @@ void serve_fork_child(void)
 	epoll = NULL;
 	wake = NULL;
 	channels = NULL;
+	peers = NULL;
 	current = NULL;
 }
 

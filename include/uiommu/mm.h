@@ -31,6 +31,13 @@ UIOMMU_API struct uiommu_mm *uiommu_mm_self(struct uiommu *ctx);
  * Return: with a reference, as an ERR_PTR: -ESRCH, -EPERM, -ENOMEM.
  */
 UIOMMU_API struct uiommu_mm *uiommu_mm_of(struct uiommu *ctx, pid_t pid);
+/**
+ * uiommu_mm_gone() - the process of uiommu_mm_of() has ended, or runs another program
+ *
+ * Its number may be another's from now on: nothing is copied any more, but what is shared
+ * memory of areas that a domain reaches.  Any thread may say so, more than once.
+ */
+UIOMMU_API void uiommu_mm_gone(struct uiommu_mm *mm);
 UIOMMU_API struct uiommu_mm *uiommu_mm_get(struct uiommu_mm *mm);
 UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm);
 

@@ -99,6 +99,8 @@ static int iopt_add_domain_locked(struct iopt *iopt, const void *owner, uint64_t
 	}
 	iopt->domains[iopt->nr_domains++] =
 		(struct iopt_domain){.owner = owner, .pgsizes = pgsizes};
+	if (iopt->nr_domains == 1)
+		iopt_share_all(iopt);
 	return iopt_update_alignment(iopt);
 }
 

@@ -288,6 +288,8 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 	if (area.uaddr + slice->length > iopt->high)
 		iopt->high = area.uaddr + slice->length;
 	ui_count_inc(&iopt->ctx->counts.areas);
+	if (iopt->nr_domains && !mm_is_here(slice->mm))
+		iopt_share(iopt, area.start, area.last);
 	return 0;
 }
 

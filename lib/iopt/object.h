@@ -206,4 +206,10 @@ void iopt_unlink(struct iopt *iopt);
 /* The last domain left: areas are what their addresses say again.  Needs the lock. */
 void iopt_forget_views(struct iopt *iopt);
 
+/* share.c; all need the lock */
+/* A domain can reach these areas: shared memory of other processes stays from now on. */
+void iopt_share(struct iopt *iopt, uint64_t start, uint64_t last);
+/* The first domain came. */
+void iopt_share_all(struct iopt *iopt);
+
 #endif /* UI_IOPT_OBJECT_H */

@@ -95,6 +95,8 @@ static int mm_open_maps(const struct uiommu_mm *mm)
 {
 	char path[32] = "/proc/self/maps";
 
+	if (ui_load_acquire(&mm->gone))
+		return -ESRCH;
 	if (!mm->self)
 		snprintf(path, sizeof(path), "/proc/%d/maps", (int)mm->pid);
 	return (int)ui_syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);

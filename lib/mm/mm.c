@@ -5,7 +5,8 @@
  * A struct uiommu_mm is a name for an address space plus a reference count; it
  * holds nothing of it.  The own one exists once per instance, from mm_init() to
  * mm_exit().  Others are made by each uiommu_mm_of() and know their process by
- * its number alone: when that has exited, copies are short.
+ * its number: when that has exited, copies are short, and who knows of it says so
+ * (uiommu_mm_gone()) before the number is somebody else's.
  *
  * Own memory is copied by guarded code while the host said that its handler
  * helps (guard.c), otherwise, as that of others, by the kernel.  Both count
@@ -96,6 +97,12 @@ UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm)
 	ui_free(mm);
 }
 
+UIOMMU_API void uiommu_mm_gone(struct uiommu_mm *mm)
+{
+	if (!mm->self)
+		ui_store_release(&mm->gone, 1u);
+}
+
 pid_t mm_pid(const struct uiommu_mm *mm)
 {
 	return mm->self || mm->pid == mm->ctx->self_mm->pid ? 0 : mm->pid;
@@ -117,7 +124,7 @@ static __attribute__((noinline, cold)) size_t mm_vm_copy(struct uiommu_mm *mm, l
 {
 	size_t done = 0;
 
-	while (done < length) {
+	while (done < length && !ui_load_acquire(&mm->gone)) {
 		size_t chunk = length - done < MM_VM_CHUNK ? length - done : MM_VM_CHUNK;
 		struct iovec local = {.iov_base = (char *)buf + done, .iov_len = chunk};
 		struct iovec remote = {.iov_base = (void *)(addr + done), .iov_len = chunk};
@@ -184,14 +191,16 @@ static uint64_t mm_guard_store(void *dst, uint64_t value, unsigned int size)
 	}
 }
 
-/* Where one access goes, which lies on one page. */
+/* Where one access goes, which lies on one page; 0: not in this process. */
 static uint64_t mm_view_at(const struct uiommu_mm *mm, uint64_t addr)
 {
 	uint64_t at;
 	bool ours;
 
+	if (!mm->view || !ui_load_acquire(&mm_guard_on))
+		return 0;
 	mm_view_run(mm, addr, addr + 1, &at, &ours);
-	return at;
+	return ours || mm_is_here(mm) ? at : 0;
 }
 
 /*
@@ -201,6 +210,7 @@ static uint64_t mm_view_at(const struct uiommu_mm *mm, uint64_t addr)
 int mm_load(struct uiommu_mm *mm, uint64_t addr, uint64_t *value, unsigned int size)
 {
 	uint64_t word = 0; /* little endian: the low bytes come first */
+	uint64_t at;
 
 	assert(size == 1 || size == 2 || size == 4 || size == 8);
 	assert(addr % size == 0);
@@ -213,8 +223,9 @@ int mm_load(struct uiommu_mm *mm, uint64_t addr, uint64_t *value, unsigned int s
 		*value = got.value;
 		return 0;
 	}
-	if (mm->view && ui_load_acquire(&mm_guard_on)) {
-		struct mm_guard_value got = mm_guard_load((const void *)mm_view_at(mm, addr), size);
+	at = mm_view_at(mm, addr);
+	if (at) {
+		struct mm_guard_value got = mm_guard_load((const void *)at, size);
 
 		if (!got.fault) {
 			*value = got.value;
@@ -229,13 +240,15 @@ int mm_load(struct uiommu_mm *mm, uint64_t addr, uint64_t *value, unsigned int s
 
 int mm_store(struct uiommu_mm *mm, uint64_t addr, uint64_t value, unsigned int size)
 {
+	uint64_t at;
+
 	assert(size == 1 || size == 2 || size == 4 || size == 8);
 	assert(addr % size == 0);
 
 	if (mm_guarded(mm))
 		return mm_guard_store((void *)addr, value, size) ? -EFAULT : 0;
-	if (mm->view && ui_load_acquire(&mm_guard_on) &&
-	    !mm_guard_store((void *)mm_view_at(mm, addr), value, size))
+	at = mm_view_at(mm, addr);
+	if (at && !mm_guard_store((void *)at, value, size))
 		return 0;
 	if (uiommu_mm_write(mm, addr, &value, size) != size)
 		return -EFAULT;

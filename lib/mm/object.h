@@ -19,6 +19,7 @@ struct mm_view;
  *  dmabuf		immutable; of a file; see mm/dmabuf.c
  *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  view	immutable; see mm/view.h, else NULL
+ *  gone	atomic; of another process, which isn't there any more
  *  refs		atomic
  *
  * Aligned so that an area can keep rights in the low bits of the pointer.
@@ -29,6 +30,7 @@ struct uiommu_mm {
 	bool self;
 	bool file;
 	bool dmabuf;
+	uint32_t gone;
 	int64_t refs;
 	uint64_t map_start;
 	uint64_t map_length;

@@ -280,8 +280,8 @@ static size_t mm_copy_at(const struct uiommu_mm *mm, void *buf, uint64_t addr, s
 		done = length - (write ? mm_guard_copy((void *)addr, buf, length) :
 					 mm_guard_copy(buf, (const void *)addr, length));
 	} else {
-		rc = ui_syscall6(write ? SYS_process_vm_writev : SYS_process_vm_readv, mm->pid,
-				 (long)&local, 1, (long)&remote, 1, 0);
+		rc = ui_syscall6(write ? SYS_process_vm_writev : SYS_process_vm_readv,
+				 mm->ctx->self_mm->pid, (long)&local, 1, (long)&remote, 1, 0);
 		if (rc > 0)
 			done = (size_t)rc;
 	}
@@ -301,7 +301,12 @@ size_t mm_view_copy(const struct uiommu_mm *mm, void *buf, uint64_t addr, size_t
 
 		end = mm_view_run(mm, addr + done, addr + length, &at, &ours);
 		part = end - (addr + done);
-		got = mm_copy_at(mm, (char *)buf + done, at, part, write);
+		if (ours || mm->view->base->self)
+			got = mm_copy_at(mm, (char *)buf + done, at, part, write);
+		else if (write)
+			got = uiommu_mm_write(mm->view->base, at, (char *)buf + done, part);
+		else
+			got = uiommu_mm_read(mm->view->base, (char *)buf + done, at, part);
 		done += got;
 		if (got < part)
 			break;
@@ -313,11 +318,13 @@ size_t mm_view_copy(const struct uiommu_mm *mm, void *buf, uint64_t addr, size_t
 
 /*
  *  pos, len	what of buf is not used up yet
+ *  name	of the last line, cut
  */
 struct mm_vmas {
 	long fd;
 	size_t pos;
 	size_t len;
+	char name[MM_VMA_NAME];
 	char buf[4096];
 };
 
@@ -360,31 +367,41 @@ static uint64_t mm_vmas_number(struct mm_vmas *vmas, unsigned int base)
 /* "start-end rwxp offset major:minor inode name" */
 static bool mm_vmas_line(struct mm_vmas *vmas, struct mm_vma *vma)
 {
+	size_t n = 0;
 	int c;
 
 	vma->start = mm_vmas_number(vmas, 16);
 	vma->end = mm_vmas_number(vmas, 16);
-	for (int i = 0; i < 3; i++)
-		mm_vmas_getc(vmas);
+	mm_vmas_getc(vmas);
+	vma->writable = mm_vmas_getc(vmas) == 'w';
+	mm_vmas_getc(vmas);
 	vma->shared = mm_vmas_getc(vmas) == 's';
 	mm_vmas_getc(vmas);
 	vma->offset = mm_vmas_number(vmas, 16);
 	vma->dev = mm_vmas_number(vmas, 16) << 32;
 	vma->dev |= mm_vmas_number(vmas, 16);
 	vma->ino = mm_vmas_number(vmas, 10);
-	do {
-		c = mm_vmas_getc(vmas);
-	} while (c >= 0 && c != '\n');
+	for (c = mm_vmas_getc(vmas); c >= 0 && c != '\n'; c = mm_vmas_getc(vmas)) {
+		if ((n || c != ' ') && n < sizeof(vmas->name) - 1)
+			vmas->name[n++] = (char)c;
+	}
+	vmas->name[n] = '\0';
+	vma->name = vmas->name;
 	return c == '\n';
 }
 
 int mm_each_vma(void (*fn)(void *opaque, const struct mm_vma *vma), void *opaque)
 {
+	return mm_each_vma_of("/proc/self/maps", fn, opaque);
+}
+
+int mm_each_vma_of(const char *maps, void (*fn)(void *opaque, const struct mm_vma *vma),
+		   void *opaque)
+{
 	struct mm_vmas vmas = {.pos = 0, .len = 0};
 	struct mm_vma vma;
 
-	vmas.fd = ui_syscall6(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC,
-			      0, 0, 0);
+	vmas.fd = ui_syscall6(SYS_openat, AT_FDCWD, (long)maps, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 	if (vmas.fd < 0)
 		return (int)vmas.fd;
 	while (mm_vmas_line(&vmas, &vma))

@@ -10,6 +10,9 @@
  * Through a view memory is reached whatever its protection is now: it had the rights
  * when it was mapped.
  *
+ * Memory of another process has a view as far as it is shared memory, which is mapped
+ * here too; the rest is reached through the process, as long as that lives.
+ *
  * A view counts as a file (mm_is_file()): each area holds a reference of its own.
  */
 #ifndef UI_MM_VIEW_H
@@ -69,9 +72,25 @@ struct mm_vma {
 	uint64_t ino;
 	uint64_t dev; /* major << 32 | minor */
 	bool shared;
+	bool writable;
+	const char *name; /* cut at MM_VMA_NAME - 1; good during the call */
 };
+
+#define MM_VMA_NAME 256
 
 /* Calls @fn for each VMA of this process, in order.  0, -errno. */
 int mm_each_vma(void (*fn)(void *opaque, const struct mm_vma *vma), void *opaque);
+/* The same of a process whose /proc/PID/maps this is. */
+int mm_each_vma_of(const char *maps, void (*fn)(void *opaque, const struct mm_vma *vma),
+		   void *opaque);
+
+/* ---- mirror.c ---- */
+
+/*
+ * What of [addr, addr + length) of another process is shared memory, mapped here as
+ * well: it stays when that process ends.  With a reference on a view of @mm; NULL: @mm has
+ * nothing of the kind, or is no other process's, or it can't be had.
+ */
+struct uiommu_mm *mm_mirror(struct uiommu_mm *mm, uint64_t addr, uint64_t length);
 
 #endif /* UI_MM_VIEW_H */

@@ -246,6 +246,19 @@ void iopt_forget_views(struct iopt *iopt)
 {
 }
 
+void iopt_share(struct iopt *iopt, uint64_t start, uint64_t last)
+{
+}
+
+void iopt_share_all(struct iopt *iopt)
+{
+}
+
+bool mm_is_here(const struct uiommu_mm *mm)
+{
+	return true;
+}
+
 bool mm_is_file(const struct uiommu_mm *mm)
 {
 	return false;

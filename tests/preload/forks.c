@@ -53,12 +53,12 @@ static void child(void)
 	/* What was inherited is still there, and the parent's engine answers. */
 	CHECK_ERR(ioctl(iommufd, IOMMU_IOAS_ALLOC, NULL), EFAULT);
 	/* The engine's ends are gone: they'd keep the parent's death from being seen. */
-	CHECK(hidden_descriptors() == 1);
+	CHECK(hidden_descriptors() == 2);
 	CHECK(works(iommufd));
 	CHECK(pread(device, &c, 1, (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) == 1);
 	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED && errno == ENODEV);
 	CHECK(!fstat(device, &st) && S_ISCHR(st.st_mode));
-	CHECK(hidden_descriptors() == 2);
+	CHECK(hidden_descriptors() == 3);
 
 	/* Its own devices are as good as new, though the parent has bound its own. */
 	fd = open_node("/dev/iommu");
