@@ -15,6 +15,7 @@
 
 #include "insn_alu.h"
 #include "insn_priv.h"
+#include "insn_vreg.h"
 
 enum insn_outcome insn_unknown(struct insn *in, const char *why)
 {
@@ -390,15 +391,47 @@ static const struct insn_row rows[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	M(VPTESTNMD) = {insn_vec_compare, VCMP_TEST_NOT},
 	M(VPTESTMQ) = {insn_vec_compare, VCMP_TEST},
 	M(VPTESTNMQ) = {insn_vec_compare, VCMP_TEST_NOT},
+	M(VMASKMOVPS) = {insn_vec_maskmov, 4},
+	M(VMASKMOVPD) = {insn_vec_maskmov, 8},
+	M(VPMASKMOVD) = {insn_vec_maskmov, 4},
+	M(VPMASKMOVQ) = {insn_vec_maskmov, 8},
+	M(MASKMOVDQU) = {insn_vec_maskmovdqu},
+	M(VMASKMOVDQU) = {insn_vec_maskmovdqu},
+	M(CLFLUSH) = {insn_cache_line},
+	M(CLFLUSHOPT) = {insn_cache_line},
+	M(CLWB) = {insn_cache_line},
 	M(PTEST) = {insn_vec_test},
 	M(VPTEST) = {insn_vec_test},
 };
+
+static bool moves_integer(const struct insn *in)
+{
+	for (int i = 0; i < 2; i++)
+		if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && !insn_is_gpr(&in->op[i]))
+			return false;
+	return true;
+}
+
+/* MMX, and forms of AVX-512 that the function of the row isn't for. */
+static bool rare_vector(const struct insn *in, const struct insn_row *row)
+{
+	bool evex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+	bool store = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
+
+	if (row->fn != insn_vec_mov && row->fn != insn_vec_op && row->fn != insn_vec_test)
+		return false;
+	if (!insn_is_vec(&in->op[store ? 1 : 0]))
+		return true;
+	return evex &&
+	       (row->fn != insn_vec_mov || (row->arg != VEC_MOV && row->arg != VEC_BROADCAST));
+}
 
 /* Two mnemonics are both a string and an SSE instruction; others do other things in AVX-512. */
 static struct insn_row row_of(const struct insn *in)
 {
 	bool evex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 	bool string = in->zi.meta.category == ZYDIS_CATEGORY_STRINGOP;
+	struct insn_row row;
 
 	switch (in->zi.mnemonic) {
 	case ZYDIS_MNEMONIC_MOVSD:
@@ -408,6 +441,11 @@ static struct insn_row row_of(const struct insn *in)
 	case ZYDIS_MNEMONIC_CMPSD:
 		if (string)
 			return (struct insn_row){insn_string, STRING_CMPS};
+		break;
+	case ZYDIS_MNEMONIC_MOV:
+		/* Segment registers. */
+		if (!moves_integer(in))
+			return (struct insn_row){NULL};
 		break;
 	case ZYDIS_MNEMONIC_IMUL:
 		if (in->zi.operand_count_visible == 1)
@@ -430,7 +468,10 @@ static struct insn_row row_of(const struct insn *in)
 	default:
 		break;
 	}
-	return rows[in->zi.mnemonic];
+	row = rows[in->zi.mnemonic];
+	if ((!row.fn || rare_vector(in, &row)) && insn_native_does(&in->zi, in->op))
+		return (struct insn_row){insn_native};
+	return row;
 }
 
 /* AVX-512: the mask is no operand like the others, it is zi.avx.mask. */
@@ -443,6 +484,18 @@ static void drop_mask(struct insn *in)
 	in->zi.operand_count--;
 	in->zi.operand_count_visible--;
 	memmove(in->op + 1, in->op + 2, (in->zi.operand_count - 1u) * sizeof(in->op[0]));
+}
+
+bool insn_knows(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, bool *native)
+{
+	struct insn in = {.zi = *zi};
+	struct insn_row row;
+
+	memcpy(in.op, op, sizeof(in.op));
+	drop_mask(&in);
+	row = row_of(&in);
+	*native = row.fn == insn_native;
+	return row.fn;
 }
 
 static void find_memory(struct insn *in)
@@ -468,6 +521,7 @@ enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 	struct insn in;
 
 	in.cpu = cpu;
+	in.code = code;
 	cpu->why = NULL;
 	cpu->mnemonic = NULL;
 	cpu->length = 0;
@@ -476,16 +530,12 @@ enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 		return insn_unknown(&in, "not decodable");
 	cpu->length = in.zi.length;
 	cpu->mnemonic = ZydisMnemonicGetString(in.zi.mnemonic);
+	drop_mask(&in);
 	row = row_of(&in);
 	if (!row.fn)
 		return insn_unknown(&in, "not covered");
-	if (in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-	    in.zi.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX && row.fn != insn_vec_mov &&
-	    row.fn != insn_vec_compare)
-		return insn_unknown(&in, "AVX-512 computes here");
-	drop_mask(&in);
 	find_memory(&in);
-	if (row.fn != insn_string && !in.mem)
+	if (row.fn != insn_string && row.fn != insn_vec_maskmovdqu && !in.mem)
 		return insn_unknown(&in, "no memory operand");
 	outcome = row.fn(&in, row.arg);
 	if (outcome == INSN_DONE)

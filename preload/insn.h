@@ -79,6 +79,8 @@ struct insn_mem_ops {
  *  zmm_high	upper halves of zmm0 to 15, 16 times 32 bytes, or NULL
  *  zmm_more	zmm16 to 31, 16 times 64 bytes, or NULL
  *  opmask	k0 to 7, 8 times 8 bytes, or NULL
+ *  image	all of it as XSAVE writes it, image_size bytes, or NULL
+ *  image_features	which components that can have
  *  xstate_bv	NULL, or says which parts of the saved state are not all zeros
  */
 struct insn_cpu {
@@ -90,6 +92,9 @@ struct insn_cpu {
 	uint8_t *zmm_high;
 	uint8_t *zmm_more;
 	uint8_t *opmask;
+	uint8_t *image;
+	unsigned int image_size;
+	uint64_t image_features;
 	uint64_t *xstate_bv;
 	const struct insn_mem_ops *mem;
 	void *opaque;
@@ -102,6 +107,12 @@ struct insn_cpu {
 
 /* @code, @avail: the bytes at cpu->rip; 15 always suffice. */
 enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail);
+
+/* In a forked child. */
+void insn_native_atfork_child(void);
+
+/* Legacy area, header, and the components up to those of AVX-512. */
+#define INSN_IMAGE_MAX 2688
 
 /* A repeated instruction gives way after so many elements, for signals. */
 #define INSN_REP_MAX 512

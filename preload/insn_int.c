@@ -129,15 +129,11 @@ enum insn_outcome insn_mov(struct insn *in, unsigned int extend)
 	uint64_t value;
 
 	if (in->mem_at == 0) {
-		if (in->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER && !insn_is_gpr(&in->op[1]))
-			return insn_unknown(in, "stores a special register");
 		if (insn_probe(in, in->ea, in->size, true) ||
 		    insn_store(in, in->ea, insn_operand(in, 1), in->size))
 			return INSN_FAULT;
 		return INSN_DONE;
 	}
-	if (!insn_is_gpr(&in->op[0]))
-		return insn_unknown(in, "loads a special register");
 	if (insn_probe(in, in->ea, in->size, false) || insn_load(in, in->ea, &value, in->size))
 		return INSN_FAULT;
 	if (extend == EXTEND_SIGN)

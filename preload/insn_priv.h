@@ -11,12 +11,14 @@
 
 /*
  * One instruction under way, on the stack.
+ *  code	its bytes
  *  mem		its memory operand, or NULL
  *  mem_at	which operand that is
  *  ea, size	where and how many bytes
  */
 struct insn {
 	struct insn_cpu *cpu;
+	const uint8_t *code;
 	ZydisDecodedInstruction zi;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 	const ZydisDecodedOperand *mem;
@@ -24,6 +26,9 @@ struct insn {
 	uint64_t ea;
 	unsigned int size;
 };
+
+/* For tests and tables: would insn_run() do it, and does it by insn_native()? */
+bool insn_knows(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, bool *native);
 
 typedef enum insn_outcome (*insn_fn)(struct insn *in, unsigned int arg);
 
@@ -136,5 +141,25 @@ enum insn_vec_compare {
 enum insn_outcome insn_vec_compare(struct insn *in, unsigned int arg);
 /* ptest: flags only. */
 enum insn_outcome insn_vec_test(struct insn *in, unsigned int arg);
+
+/* vmaskmov and vpmaskmov: signs of a register are the mask; maskmovdqu: at rdi. */
+enum insn_outcome insn_vec_maskmov(struct insn *in, unsigned int arg);
+enum insn_outcome insn_vec_maskmovdqu(struct insn *in, unsigned int arg);
+/* Cache lines: nothing is kept in one. */
+enum insn_outcome insn_cache_line(struct insn *in, unsigned int arg);
+
+/*
+ * Elements of @step bytes of the memory operand; those whose bit is clear are not
+ * touched.  Neighbours are one access.
+ */
+uint64_t insn_elements(const struct insn *in);
+int insn_probe_elements(struct insn *in, uint64_t mask, unsigned int step, bool write);
+int insn_load_elements(struct insn *in, uint64_t mask, unsigned int step, uint8_t *buf);
+enum insn_outcome insn_store_elements(struct insn *in, uint64_t mask, unsigned int step,
+				      const uint8_t *buf);
+
+/* insn_native.c: what the processor does on a copy. */
+bool insn_native_does(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op);
+enum insn_outcome insn_native(struct insn *in, unsigned int arg);
 
 #endif /* SHIM_INSN_PRIV_H */

@@ -33,7 +33,7 @@ static bool next_run(struct run *run, const struct insn *in, uint64_t mask, unsi
 	return run->bytes;
 }
 
-static int probe_runs(struct insn *in, uint64_t mask, unsigned int step, bool write)
+int insn_probe_elements(struct insn *in, uint64_t mask, unsigned int step, bool write)
 {
 	for (struct run run = {0}; next_run(&run, in, mask, step);)
 		if (insn_probe(in, in->ea + run.first, run.bytes, write))
@@ -41,11 +41,11 @@ static int probe_runs(struct insn *in, uint64_t mask, unsigned int step, bool wr
 	return 0;
 }
 
-static int load_runs(struct insn *in, uint64_t mask, unsigned int step, uint8_t *buf)
+int insn_load_elements(struct insn *in, uint64_t mask, unsigned int step, uint8_t *buf)
 {
 	const struct insn_mem_ops *mem = in->cpu->mem;
 
-	if (probe_runs(in, mask, step, false))
+	if (insn_probe_elements(in, mask, step, false))
 		return -1;
 	for (struct run run = {0}; next_run(&run, in, mask, step);)
 		if (mem->load(in->cpu, in->ea + run.first, buf + run.first, run.bytes))
@@ -53,12 +53,12 @@ static int load_runs(struct insn *in, uint64_t mask, unsigned int step, uint8_t 
 	return 0;
 }
 
-static enum insn_outcome store_runs(struct insn *in, uint64_t mask, unsigned int step,
-				    const uint8_t *buf)
+enum insn_outcome insn_store_elements(struct insn *in, uint64_t mask, unsigned int step,
+				      const uint8_t *buf)
 {
 	const struct insn_mem_ops *mem = in->cpu->mem;
 
-	if (probe_runs(in, mask, step, true))
+	if (insn_probe_elements(in, mask, step, true))
 		return INSN_FAULT;
 	for (struct run run = {0}; next_run(&run, in, mask, step);)
 		if (mem->store(in->cpu, in->ea + run.first, buf + run.first, run.bytes))
@@ -67,7 +67,7 @@ static enum insn_outcome store_runs(struct insn *in, uint64_t mask, unsigned int
 }
 
 /* The elements of an AVX-512 form that count; all of any other. */
-static uint64_t elements(const struct insn *in)
+uint64_t insn_elements(const struct insn *in)
 {
 	ZydisRegister reg = in->zi.avx.mask.reg;
 
@@ -85,12 +85,12 @@ static unsigned int step_of(const struct insn *in, int at)
 
 static int load_bytes(struct insn *in, uint8_t *buf)
 {
-	return load_runs(in, ~0ull, in->size, buf);
+	return insn_load_elements(in, ~0ull, in->size, buf);
 }
 
 static enum insn_outcome store_bytes(struct insn *in, const uint8_t *buf)
 {
-	return store_runs(in, elements(in), step_of(in, in->mem_at), buf);
+	return insn_store_elements(in, insn_elements(in), step_of(in, in->mem_at), buf);
 }
 
 /* ---- moves ---- */
@@ -138,7 +138,7 @@ static int load_masked(struct insn *in, unsigned int kind, uint64_t mask, union 
 	unsigned int count = in->zi.avx.vector_length / 8 / step_of(in, 0);
 
 	if (kind == VEC_MOV)
-		return load_runs(in, mask, step_of(in, in->mem_at), from->b);
+		return insn_load_elements(in, mask, step_of(in, in->mem_at), from->b);
 	/* Broadcast: the one element is read if anybody wants it. */
 	if (count < 64)
 		mask &= (1ull << count) - 1;
@@ -148,7 +148,7 @@ static int load_masked(struct insn *in, unsigned int kind, uint64_t mask, union 
 static enum insn_outcome vec_load(struct insn *in, unsigned int kind)
 {
 	ZydisRegister dst = in->op[0].reg.value;
-	uint64_t lane, mask = elements(in);
+	uint64_t lane, mask = insn_elements(in);
 	union insn_value v, from = {0};
 
 	if (!insn_is_vec(&in->op[0]) || in->size > sizeof(from))
@@ -192,6 +192,54 @@ static enum insn_outcome vec_load(struct insn *in, unsigned int kind)
 	return INSN_DONE;
 }
 
+/* The signs of a register's elements, as a mask. */
+static uint64_t signs(const struct insn *in, int at, unsigned int step)
+{
+	union insn_value v;
+	uint64_t mask = 0;
+
+	insn_vec_get(in->cpu, in->op[at].reg.value, &v);
+	for (unsigned int i = 0; i < in->size / step; i++)
+		mask |= (uint64_t)(v.b[i * step + step - 1] >> 7) << i;
+	return mask;
+}
+
+enum insn_outcome insn_vec_maskmov(struct insn *in, unsigned int step)
+{
+	union insn_value v = {0};
+	uint64_t mask;
+
+	if (!in->cpu->xmm)
+		return insn_unknown(in, "no vector state");
+	mask = signs(in, 1, step);
+	if (in->mem_at == 0) {
+		insn_vec_get(in->cpu, in->op[2].reg.value, &v);
+		return insn_store_elements(in, mask, step, v.b);
+	}
+	if (insn_load_elements(in, mask, step, v.b))
+		return INSN_FAULT;
+	insn_vec_set(in, in->op[0].reg.value, &v);
+	return INSN_DONE;
+}
+
+enum insn_outcome insn_vec_maskmovdqu(struct insn *in, unsigned int arg)
+{
+	union insn_value v;
+
+	in->mem = &in->op[2];
+	in->ea = insn_ea(in->cpu, in, in->mem);
+	in->size = 16;
+	if (!in->cpu->xmm || !insn_is_vec(&in->op[0]))
+		return insn_unknown(in, "an MMX register");
+	insn_vec_get(in->cpu, in->op[0].reg.value, &v);
+	return insn_store_elements(in, signs(in, 1, 1), 1, v.b);
+}
+
+enum insn_outcome insn_cache_line(struct insn *in, unsigned int arg)
+{
+	return insn_probe(in, in->ea, 1, false) ? INSN_FAULT : INSN_DONE;
+}
+
 enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 {
 	const struct insn_cpu *cpu = in->cpu;
@@ -199,9 +247,8 @@ enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 	if (!cpu->xmm)
 		return insn_unknown(in, "no vector state");
 	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
-	    ((kind != VEC_MOV && kind != VEC_BROADCAST) || !cpu->zmm_high || !cpu->zmm_more ||
-	     !cpu->opmask))
-		return insn_unknown(in, "this form of AVX-512");
+	    (!cpu->zmm_high || !cpu->zmm_more || !cpu->opmask))
+		return insn_unknown(in, "no state of AVX-512");
 	return in->mem_at == 0 ? vec_store(in, kind) : vec_load(in, kind);
 }
 
@@ -254,14 +301,14 @@ static bool element_says(const struct insn *in, unsigned int kind, const union i
 enum insn_outcome insn_vec_compare(struct insn *in, unsigned int kind)
 {
 	unsigned int size = in->zi.avx.vector_length / 8, step = in->op[1].element_size / 8;
-	uint64_t mask = elements(in), result = 0;
+	uint64_t mask = insn_elements(in), result = 0;
 	union insn_value a, b = {0};
 
 	if (!in->cpu->opmask || in->mem_at != 2)
 		return insn_unknown(in, "operands");
 	if (size / step < 64)
 		mask &= (1ull << size / step) - 1;
-	if (in->size < size ? mask && load_bytes(in, b.b) : load_runs(in, mask, step, b.b))
+	if (in->size < size ? mask && load_bytes(in, b.b) : insn_load_elements(in, mask, step, b.b))
 		return INSN_FAULT;
 	/* One element for all. */
 	for (unsigned int at = in->size; at < size; at += in->size)

@@ -48,6 +48,8 @@
 #define FX_FEATURES 472
 #define FX_XSTATE_BV 512
 #define FX_YMM_HIGH 576
+#define YMM_HIGH_SIZE 256
+#define ZMM_MORE_SIZE 1024
 #define FX_MAGIC_VALUE 0x46505853 /* "XSPF": extended state follows */
 #define XFEATURE_YMM 4
 #define XFEATURE_OPMASK 5 /* numbers of components, as cpuid counts them */
@@ -57,6 +59,8 @@
 static bool under_valgrind;
 /* Where AVX-512 registers are in the saved state; 0: this processor has none. */
 static unsigned int opmask_at, zmm_high_at, zmm_more_at;
+/* So much of it is of interest. */
+static unsigned int image_size = FX_YMM_HIGH;
 /* Read by shim_resume. */
 int trap_resume_avx;
 
@@ -192,6 +196,7 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	cpu->zmm_more = NULL;
 	cpu->opmask = NULL;
 	cpu->xstate_bv = NULL;
+	cpu->image = NULL;
 	if (!fx)
 		return;
 	cpu->xmm = fx + FX_XMM;
@@ -199,6 +204,9 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	memcpy(&features, fx + FX_FEATURES, sizeof(features));
 	if (magic != FX_MAGIC_VALUE)
 		return;
+	cpu->image = fx;
+	cpu->image_size = image_size;
+	cpu->image_features = features;
 	cpu->xstate_bv = (uint64_t *)(void *)(fx + FX_XSTATE_BV);
 	if (features & XFEATURE_YMM)
 		cpu->ymm_high = fx + FX_YMM_HIGH;
@@ -413,6 +421,7 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	cpu.zmm_high = NULL; /* valgrind has none */
 	cpu.zmm_more = NULL;
 	cpu.opmask = NULL;
+	cpu.image = NULL;
 	cpu.xstate_bv = NULL;
 	cpu.early = true;
 	/* If the range has gone by now, the instruction faults again and the kernel knows. */
@@ -516,10 +525,13 @@ void trap_init(void)
 	pthread_mutex_lock(&once_lock);
 	if (!done) {
 		under_valgrind = valgrind_running();
+		if (__builtin_cpu_supports("avx"))
+			image_size = FX_YMM_HIGH + YMM_HIGH_SIZE;
 		if (__builtin_cpu_supports("avx512f")) {
 			opmask_at = component_at(XFEATURE_OPMASK);
 			zmm_high_at = component_at(XFEATURE_ZMM_HIGH);
 			zmm_more_at = component_at(XFEATURE_ZMM_MORE);
+			image_size = zmm_more_at + ZMM_MORE_SIZE;
 		}
 		trap_resume_avx = __builtin_cpu_supports("avx") ? 1 : 0;
 		signals_take_over(trap_handler);

@@ -212,4 +212,5 @@ const struct insn_mem_ops trap_mem_ops = {
 void trap_mem_atfork_child(void)
 {
 	pthread_mutex_init(&rmw_lock, NULL);
+	insn_native_atfork_child();
 }

@@ -27,6 +27,7 @@ struct registers {
 		uint32_t high : 16;
 	} bits;
 	volatile bool flag;
+	volatile long double ld;
 	volatile uint8_t bytes[64];
 };
 
@@ -123,9 +124,28 @@ static uint64_t floats(struct registers *r, uint64_t h, unsigned int n)
 	d = r->d + 1.0;
 	memcpy(&raw, &d, 8);
 	h = mix(h, raw);
-	d = (double)r->f;
+	r->ld = r->d / 3;
+	d += (double)(r->ld * n);
+	d += (double)r->f * (double)r->sl + (double)r->l[2];
 	memcpy(&raw, &d, 8);
 	return mix(h, raw);
+}
+
+/* Loops that a compiler makes vectors of, for some of the bytes only. */
+static uint64_t loops(struct registers *r, uint64_t h, unsigned int n)
+{
+	uint32_t *words = (uint32_t *)(uintptr_t)r->bytes;
+	float *numbers = (float *)(uintptr_t)r->bytes;
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < 1 + n % 15; i++)
+		if (words[i] & 1)
+			words[i] = words[i] * 3 + i;
+	for (unsigned int i = 0; i < 16; i++)
+		numbers[i] = (float)(words[i] >> (n & 7)) / 4;
+	for (unsigned int i = 0; i < n % 64; i++)
+		sum += r->bytes[i] > 7;
+	return mix(h, sum);
 }
 
 /* Not volatile: the compiler takes what instructions it likes. */
@@ -162,6 +182,7 @@ uint64_t COMPILED(void *bar, unsigned int seed)
 		h = atomics(r, h, n);
 		h = floats(r, h, seed + n);
 		h = blocks(r, h, seed + n * 5);
+		h = loops(r, h, seed + n);
 		r->bits.low = n;
 		r->bits.mid += seed;
 		r->bits.high ^= r->bits.low;

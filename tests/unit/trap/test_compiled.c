@@ -16,9 +16,10 @@
 #include "signals.h"
 #include "trap.h"
 
-#define VARIANTS(X) X(gcc_O0) X(gcc_O1) X(gcc_O2) X(gcc_O3) X(gcc_Os) X(gcc_avx2)
+#define VARIANTS(X) X(gcc_O0) X(gcc_O1) X(gcc_O2) X(gcc_O3) X(gcc_Os) X(gcc_avx2) X(gcc_avx512)
 #ifdef HAVE_CLANG
-#define CLANG_VARIANTS(X) X(clang_O0) X(clang_O1) X(clang_O2) X(clang_O3) X(clang_avx2)
+#define CLANG_VARIANTS(X)                                                                          \
+	X(clang_O0) X(clang_O1) X(clang_O2) X(clang_O3) X(clang_avx2) X(clang_avx512)
 #else
 #define CLANG_VARIANTS(X)
 #endif
@@ -54,10 +55,19 @@ static bool haswell(void)
 	       __builtin_cpu_supports("fma");
 }
 
+static bool skylake(void)
+{
+	return haswell() && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+}
+
 #define TEST(name)                                                                                 \
 	static void test_##name(void **arg)                                                        \
 	{                                                                                          \
 		if (strstr(#name, "avx2") && !haswell())                                           \
+			skip();                                                                    \
+		if (strstr(#name, "avx512") && !skylake())                                         \
 			skip();                                                                    \
 		run(compiled_##name);                                                              \
 	}
