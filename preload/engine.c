@@ -21,6 +21,7 @@
 #include "serve.h"
 #include "shim.h"
 #include "trap.h"
+#include "watch.h"
 
 static struct uiommu *ctx;
 static struct uiommu_mm *mm;
@@ -112,6 +113,17 @@ static void host_eventfd_put(void *opaque, void *eventfd)
 	fdtable_put(eventfd);
 }
 
+static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg)
+{
+	struct shim_entry entry;
+	int rc;
+
+	shim_enter(&entry);
+	rc = watch_set(eventfd, ready, arg);
+	shim_leave(&entry);
+	return rc;
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -125,6 +137,7 @@ static const struct uiommu_host_ops host_ops = {
 	.eventfd_get = host_eventfd_get,
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
+	.eventfd_watch = host_eventfd_watch,
 };
 
 /* ---- starting ---- */

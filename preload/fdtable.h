@@ -37,6 +37,7 @@ struct uiommu_file;
  *  known, gone				set once; see channel.c
  *  sock_ino				immutable while refs > 0
  *  nfds, engine_fd, client_fd, signalled, chan, next	table lock
+ *  ready, ready_arg			table lock and watch.c's; of an eventfd that is watched
  */
 struct shim_file {
 	uint32_t refs;
@@ -55,6 +56,8 @@ struct shim_file {
 	ino_t sock_ino; /* of the client's end, by which other processes' copies are known */
 	struct uiommu_file *file;
 	struct shim_file *chan; /* of a dead one: our end of the reply channel, or NULL */
+	void (*ready)(void *arg);
+	void *ready_arg;
 	struct shim_file *next;
 };
 

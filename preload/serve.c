@@ -3,7 +3,7 @@
  * The engine's process, for those that hold its descriptors elsewhere: see channel.h.
  *
  * One thread, started when a descriptor is about to be shared (a fork, SCM_RIGHTS, a
- * program being started) and not before.  It never runs a handler of the client: all
+ * program being started) or an eventfd to be watched (watch.c), and not before.  It never runs a handler of the client: all
  * asynchronous signals are blocked, and it is inside the shim for all its life, so every
  * name passes through.  It waits for greetings and hang-ups at the engine's ends of
  * all files, and for calls on the channels that it was greeted with.
@@ -34,6 +34,7 @@
 #include "fdshare.h"
 #include "fdtable_object.h"
 #include "shim.h"
+#include "watch.h"
 
 /*
  * Refs: the list.
@@ -65,6 +66,7 @@ struct peer {
 /* Low bits of an epoll item's word; without them a file, or NULL: wake. */
 #define ITEM_CHANNEL ((uintptr_t)1)
 #define ITEM_PEER ((uintptr_t)2)
+#define ITEM_EVENTFD ((uintptr_t)3)
 #define ITEM_TAGS ((uintptr_t)3)
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -88,13 +90,17 @@ static void item(int op, const struct shim_file *sf, uintptr_t word, uint32_t ev
 /* Files are told of once per change; a hang-up that nobody acts on must not spin. */
 void serve_watch(struct shim_file *sf)
 {
-	if (epoll && sf->file && sf->engine_fd >= 0)
+	if (!epoll || sf->engine_fd < 0)
+		return;
+	if (sf->ready)
+		item(EPOLL_CTL_ADD, sf, (uintptr_t)sf | ITEM_EVENTFD, EPOLLIN);
+	else if (sf->file)
 		item(EPOLL_CTL_ADD, sf, (uintptr_t)sf, EPOLLIN | EPOLLET);
 }
 
 void serve_unwatch(struct shim_file *sf)
 {
-	if (epoll && sf != epoll && sf->file)
+	if (epoll && sf != epoll && (sf->file || sf->ready))
 		item(EPOLL_CTL_DEL, sf, 0, 0);
 }
 
@@ -424,6 +430,9 @@ static void *serve(void *arg)
 		case ITEM_PEER:
 			peer_event((struct peer *)(event.data.u64 & ~ITEM_TAGS));
 			break;
+		case ITEM_EVENTFD:
+			watch_event((struct shim_file *)(event.data.u64 & ~ITEM_TAGS));
+			break;
 		default:
 			file_event((struct shim_file *)event.data.u64);
 		}
@@ -474,31 +483,53 @@ static void drop_descriptors(void)
 	fdtable_put(waker);
 }
 
+/* Under start_lock. */
+static int start(void)
+{
+	int rc = make_descriptors();
+
+	if (rc)
+		return rc;
+	fdshare_watch_all();
+	rc = -pthread_create(&thread, NULL, serve, NULL);
+	if (rc)
+		drop_descriptors();
+	else
+		__atomic_store_n(&running, true, __ATOMIC_RELEASE);
+	return rc;
+}
+
 void serve_share(void)
 {
 	struct shim_entry entry;
-	int rc;
+	int rc = 0;
 
 	if (__atomic_load_n(&running, __ATOMIC_ACQUIRE) || !engine_ctx())
 		return;
 	shim_enter(&entry);
 	pthread_mutex_lock(&start_lock);
-	if (running || !fdshare_any())
-		goto out_unlock;
-	rc = make_descriptors();
-	if (!rc) {
-		fdshare_watch_all();
-		rc = -pthread_create(&thread, NULL, serve, NULL);
-		if (rc)
-			drop_descriptors();
-	}
+	if (!running && fdshare_any())
+		rc = start();
+	pthread_mutex_unlock(&start_lock);
 	if (rc)
 		log_line("other processes can't use the open devices: %s", strerror(-rc));
-	else
-		__atomic_store_n(&running, true, __ATOMIC_RELEASE);
-out_unlock:
+	shim_leave(&entry);
+}
+
+int serve_listen(void)
+{
+	struct shim_entry entry;
+	int rc = 0;
+
+	if (__atomic_load_n(&running, __ATOMIC_ACQUIRE))
+		return 0;
+	shim_enter(&entry);
+	pthread_mutex_lock(&start_lock);
+	if (!running)
+		rc = start();
 	pthread_mutex_unlock(&start_lock);
 	shim_leave(&entry);
+	return rc;
 }
 
 void serve_fork_child(void)

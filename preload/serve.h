@@ -17,6 +17,9 @@ struct uiommu_mm;
  */
 void serve_share(void);
 
+/* As serve_share(), for an eventfd that somebody may write to; -errno. */
+int serve_listen(void);
+
 /* The engine's end of a file was made; is about to be closed.  Under the table's lock. */
 void serve_watch(struct shim_file *sf);
 void serve_unwatch(struct shim_file *sf);

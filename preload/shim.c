@@ -26,6 +26,7 @@
 #include "serve.h"
 #include "signals.h"
 #include "trap.h"
+#include "watch.h"
 
 /* Immutable after the constructor. */
 static char run_dir[PATH_ROOM / 2]; /* "": the shim is inert */
@@ -46,6 +47,7 @@ static void child_reset(void)
 		*alive = 1;
 	engine_fork_child();
 	serve_fork_child();
+	watch_fork_child();
 	channel_fork_child();
 	fdtable_fork_child();
 	trap_atfork_child();

@@ -102,6 +102,10 @@ struct uiommu_event {
  *	may be called under locks of the library and must not call back.
  * @eventfd_signal: add 1 to it.  Never blocks; also called in signal handlers.
  * @eventfd_put: let go of it.
+ * @eventfd_watch: from now on take out what is written to it, and call @ready, from a
+ *	thread of the host's and one call at a time; NULL: not any more, and when that
+ *	returns no call is under way (but for one that it is made from).  0 or -errno.
+ *	Optional; may be called under locks of the library, @ready is called without.
  * @readable: @file became readable (or stopped being so): its poll state
  *	changed.  May be called under the file's own lock; must not call back.
  */
@@ -113,6 +117,7 @@ struct uiommu_host_ops {
 	void *(*eventfd_get)(void *opaque, struct uiommu_mm *mm, int fd);
 	void (*eventfd_signal)(void *opaque, void *eventfd);
 	void (*eventfd_put)(void *opaque, void *eventfd);
+	int (*eventfd_watch)(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg);
 };
 
 /**

@@ -99,6 +99,15 @@ static void swap_trigger(struct vfio_device *vdev, void **trigger, void *eventfd
 	vfio_eventfd_put(vdev, old);
 }
 
+/* With a NULL for the function: it is over when this returns. */
+static int watch_eventfd(struct vfio_device *vdev, void *eventfd, void (*ready)(void *arg))
+{
+	const struct uiommu_host_ops *host = vdev->ctx->host;
+
+	return host->eventfd_watch ? host->eventfd_watch(vdev->ctx->opaque, eventfd, ready, vdev) :
+				     0;
+}
+
 /* Without the lock, from wherever the function raises it. */
 static void raise_trigger(struct vfio_device *vdev, void **trigger)
 {
@@ -147,13 +156,26 @@ static void intx_unmask(struct vfio_device *vdev)
 	intx_update(vdev);
 }
 
+/* Somebody wrote to the eventfd that unmasks. */
+static void unmask_asked(void *arg)
+{
+	intx_unmask(arg);
+}
+
+static void drop_unmask_locked(struct vfio_device *vdev)
+{
+	if (vdev->irqs.unmask)
+		watch_eventfd(vdev, vdev->irqs.unmask, NULL);
+	set_trigger(vdev, &vdev->irqs.unmask, NULL);
+}
+
 static void intx_off_locked(struct vfio_device *vdev)
 {
 	struct vfio_irqs *irqs = &vdev->irqs;
 
 	ui_fetch_and(&irqs->intx, ~INTX_ON);
 	swap_trigger(vdev, &irqs->intx_trigger, NULL);
-	set_trigger(vdev, &irqs->unmask, NULL);
+	drop_unmask_locked(vdev);
 	irqs->type = VFIO_PCI_NUM_IRQS;
 }
 
@@ -233,6 +255,7 @@ static long unmask_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 			       const struct irq_request *request)
 {
 	void *eventfd;
+	int rc;
 
 	if (vdev->irqs.type != VFIO_PCI_INTX_IRQ_INDEX || request->count != 1)
 		return -EINVAL;
@@ -242,18 +265,18 @@ static long unmask_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 		return 0;
 	}
 	if (request->fds[0] < 0) {
-		set_trigger(vdev, &vdev->irqs.unmask, NULL);
+		drop_unmask_locked(vdev);
 		return 0;
 	}
 	eventfd = vfio_eventfd_get(vdev, mm, request->fds[0]);
 	if (UIOMMU_IS_ERR(eventfd))
 		return UIOMMU_PTR_ERR(eventfd);
-	if (vdev->irqs.unmask) {
+	rc = vdev->irqs.unmask ? -EBUSY : watch_eventfd(vdev, eventfd, unmask_asked);
+	if (rc)
 		vfio_eventfd_put(vdev, eventfd);
-		return -EBUSY;
-	}
-	vdev->irqs.unmask = eventfd;
-	return 0;
+	else
+		vdev->irqs.unmask = eventfd;
+	return rc;
 }
 
 static long set_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,

@@ -41,11 +41,21 @@ static void host_eventfd_put(void *opaque, void *eventfd)
 	c->holds[(unsigned int *)eventfd - c->signals]--;
 }
 
+static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg)
+{
+	struct client *c = opaque;
+
+	c->ready[(unsigned int *)eventfd - c->signals] = ready;
+	c->ready_arg = arg;
+	return 0;
+}
+
 static const struct uiommu_host_ops host = {
 	.fget = host_fget,
 	.eventfd_get = host_eventfd_get,
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
+	.eventfd_watch = host_eventfd_watch,
 };
 
 void client_open(struct client *c)
@@ -70,8 +80,10 @@ void client_close(struct client *c)
 
 	for (i = 0; i < FDS; i++)
 		do_close(c, i);
-	for (i = 0; i < EVENTFDS; i++)
+	for (i = 0; i < EVENTFDS; i++) {
 		assert_int_equal(c->holds[i], 0);
+		assert_null(c->ready[i]);
+	}
 	uiommu_get_counts(c->ctx, &counts);
 	assert_int_equal(counts.files, 0);
 	assert_int_equal(counts.objects, 0);

@@ -29,6 +29,8 @@ struct client {
 	struct uiommu_file *files[FDS];
 	unsigned int signals[EVENTFDS];
 	int holds[EVENTFDS];
+	void (*ready[EVENTFDS])(void *arg);
+	void *ready_arg;
 };
 
 void client_open(struct client *c);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/watch.h - eventfds that the engine listens to
+ */
+#ifndef SHIM_WATCH_H
+#define SHIM_WATCH_H
+
+struct shim_file;
+
+/* The host's operation of that name; @held as fdtable_hold() gave it. */
+int watch_set(struct shim_file *held, void (*ready)(void *arg), void *arg);
+/* There is something in it; in the serving thread. */
+void watch_event(struct shim_file *held);
+void watch_fork_child(void);
+
+#endif /* SHIM_WATCH_H */

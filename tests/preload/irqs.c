@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Interrupts as a program gets them: raised by a store to a BAR, INTx unmasked by an eventfd. */
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include "client.h"
+
+#define REG_IRQ 4	/* 0x10 */
+#define REG_IRQ_CLEAR 5 /* 0x14 */
+
+static int iommufd, device, trigger, unmask;
+static volatile uint32_t *bar;
+
+static int set_irqs(uint32_t flags, uint32_t start, uint32_t count, int32_t fd)
+{
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd;
+	} call = {.fd = fd};
+
+	call.set.argsz = sizeof(call);
+	call.set.flags = flags;
+	call.set.index = VFIO_PCI_INTX_IRQ_INDEX;
+	call.set.start = start;
+	call.set.count = count;
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, &call);
+}
+
+/* What arrives on @fd before @ms are over. */
+static uint64_t arrives(int fd, int ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	uint64_t count = 0;
+
+	CHECK(poll(&pfd, 1, ms) >= 0);
+	if (pfd.revents)
+		CHECK(read(fd, &count, sizeof(count)) == sizeof(count));
+	return count;
+}
+
+static void setup(void)
+{
+	struct vfio_region_info info = {.argsz = sizeof(info)};
+
+	iommufd = open_node("/dev/iommu");
+	device = open_node(CDEV);
+	CHECK(!bind_to(device, iommufd, NULL));
+	CHECK(!ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info));
+	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)info.offset);
+	CHECK(bar != MAP_FAILED);
+	trigger = eventfd(0, EFD_CLOEXEC);
+	unmask = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK(trigger >= 0 && unmask >= 0);
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, trigger));
+}
+
+static void test_unmask_by_eventfd(void)
+{
+	uint64_t one = 1;
+
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, unmask));
+	bar[REG_IRQ] = 0;
+	CHECK(arrives(trigger, 0) == 1);
+	/* It is a level: the mask is lifted, and there it is again. */
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	CHECK(arrives(trigger, 10000) == 1);
+	/* What was written has been taken out. */
+	CHECK(read(unmask, &one, sizeof(one)) == -1 && errno == EAGAIN);
+	bar[REG_IRQ_CLEAR] = 0;
+	one = 1;
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	/* The mask goes a moment later; until then it is asserted to no effect. */
+	for (int i = 0; i < 10000; i++) {
+		bar[REG_IRQ] = 0;
+		if (arrives(trigger, 1))
+			break;
+		bar[REG_IRQ_CLEAR] = 0;
+		CHECK(i < 9999);
+	}
+	bar[REG_IRQ_CLEAR] = 0;
+}
+
+/* Another process writes, as a VMM's helper or the kernel would. */
+static void test_other_process(void)
+{
+	uint64_t one = 1;
+	int status;
+	pid_t pid;
+
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, 0));
+	bar[REG_IRQ] = 0;
+	CHECK(arrives(trigger, 0) == 1);
+	pid = fork();
+	if (!pid)
+		_exit(write(unmask, &one, sizeof(one)) != sizeof(one));
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	CHECK(arrives(trigger, 10000) == 1);
+	bar[REG_IRQ_CLEAR] = 0;
+}
+
+/* Let go of: nobody takes anything out any more, also when INTx goes, and the device. */
+static void test_let_go(void)
+{
+	uint64_t one = 1;
+
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, -1));
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	CHECK(arrives(unmask, 0) == 1);
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, unmask));
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0, 0));
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	CHECK(arrives(unmask, 0) == 1);
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, trigger));
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, unmask));
+	CHECK(!munmap((void *)(uintptr_t)bar, 4096));
+	CHECK(!close(device));
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	CHECK(arrives(unmask, 0) == 1);
+}
+
+int main(void)
+{
+	setup();
+	test_unmask_by_eventfd();
+	test_other_process();
+	test_let_go();
+	return 0;
+}
