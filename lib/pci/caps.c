@@ -172,6 +172,7 @@ int uiommu_pci_add_pasid(struct uiommu_pci_device *pdev, uint16_t offset, unsign
 	if (at < 0)
 		return at;
 	pdev->pasid_width = width;
+	pdev->pasid_cap = (uint16_t)at;
 	put16(pdev->config + at + 4, width << 8);
 	put16(pdev->config + at + 6, 0x0001);
 	return at;

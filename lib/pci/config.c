@@ -15,6 +15,8 @@
 #include "pci/config.h"
 #include "pci/pci.h"
 
+#define CAP_EXTENDED 0x100u
+
 void pci_config_init(struct uiommu_pci_device *pdev)
 {
 	const struct uiommu_model *model = pdev->model;
@@ -89,6 +91,37 @@ int pci_config_read(struct uiommu_pci_device *pdev, uint64_t offset, void *buf, 
 	memcpy(buf, pdev->config + offset, length);
 	ui_mutex_unlock(&pdev->config_lock);
 	return 0;
+}
+
+/*
+ * vfio-pci hides the PASID capability: the one before it leads past it, and as the first
+ * it has no name.  What it says can still be read where it is.
+ */
+static void hide_pasid(struct uiommu_pci_device *pdev, uint64_t offset, uint8_t *buf, size_t length)
+{
+	uint32_t header = get32(pdev->config + pdev->pasid_cap), word;
+	unsigned int at = CAP_EXTENDED, next = at, i;
+
+	while (next != pdev->pasid_cap) {
+		at = next;
+		next = get32(pdev->config + at) >> 20;
+	}
+	word = at == pdev->pasid_cap ? 0 : get32(pdev->config + at) & 0xfffffu;
+	word |= header & 0xfff00000u;
+	for (i = 0; i < sizeof(word); i++) {
+		if (at + i >= offset && at + i - offset < length)
+			buf[at + i - offset] = (uint8_t)(word >> 8 * i);
+	}
+}
+
+int pci_config_read_client(struct uiommu_pci_device *pdev, uint64_t offset, void *buf,
+			   size_t length)
+{
+	int rc = pci_config_read(pdev, offset, buf, length);
+
+	if (!rc && pdev->pasid_cap && offset + length > CAP_EXTENDED)
+		hide_pasid(pdev, offset, buf, length);
+	return rc;
 }
 
 /* Copies for readers without the lock; after each change, under the lock. */
@@ -187,6 +220,25 @@ int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void
 	if (fx.flr || (fx.wake && !(pdev->config[pdev->pm_cap + PM_CTRL] & PM_NO_SOFT_RESET)))
 		pci_reset(pdev);
 	return 0;
+}
+
+/* As it was when the function came: for the next client. */
+void pci_config_restore(struct uiommu_pci_device *pdev)
+{
+	uint8_t *pm = pdev->config + pdev->pm_cap + PM_CTRL;
+	unsigned int i;
+
+	ui_mutex_lock(&pdev->config_lock);
+	for (i = 0; i < PCI_CFG_SIZE; i++) {
+		uint8_t mask = pdev->writable[i];
+
+		pdev->config[i] = (uint8_t)((pdev->config[i] & ~mask) | (pdev->initial[i] & mask));
+	}
+	if (pdev->pm_cap)
+		*pm &= (uint8_t)~PM_STATE;
+	publish_locked(pdev);
+	ui_mutex_unlock(&pdev->config_lock);
+	pci_intx_changed(pdev);
 }
 
 void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set)

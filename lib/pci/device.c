@@ -280,6 +280,7 @@ static int add_locked(struct uiommu *ctx, struct pci_spec *spec, unsigned int gr
 	if (rc)
 		goto out_destroy;
 	pci_config_place_bars(pdev);
+	memcpy(pdev->initial, pdev->config, sizeof(pdev->initial));
 	pdev->group_id =
 		mate ? mate->group_id : (group_id == UINT32_MAX ? state->next_group : group_id);
 	rc = state->driver ? state->driver->probe(pdev) : 0;

@@ -140,6 +140,7 @@ struct pci_msix {
  *  iommu				immutable once added
  *  channels, nr_channels		init's thread, then immutable
  *  config, writable			config_lock
+ *  initial				immutable once added; config as it was then
  *  command				atomic; a copy of COMMAND for readers without the lock
  *  powered				atomic; in D0
  *  msi, msix				see there
@@ -170,6 +171,7 @@ struct uiommu_pci_device {
 	uint16_t pcie_cap;
 	uint16_t pm_cap;
 	uint16_t pri_cap;
+	uint16_t pasid_cap;
 	uint16_t last_cap;
 	uint16_t last_ecap;
 	uint64_t used[PCI_CFG_SIZE / 4 / 64]; /* a bit per dword that a capability has */
@@ -184,6 +186,7 @@ struct uiommu_pci_device {
 	struct ui_mutex config_lock;
 	uint8_t config[PCI_CFG_SIZE];
 	uint8_t writable[PCI_CFG_SIZE];
+	uint8_t initial[PCI_CFG_SIZE];
 
 	uint32_t command;
 	uint32_t powered;
@@ -276,8 +279,13 @@ void pci_error(char *errbuf, size_t errlen, const char *fmt, ...)
 void pci_config_init(struct uiommu_pci_device *pdev);
 /* Any range within the 4096 bytes (-EFAULT otherwise, as vfio answers). */
 int pci_config_read(struct uiommu_pci_device *pdev, uint64_t offset, void *buf, size_t length);
+/* As a client of vfio-pci sees it. */
+int pci_config_read_client(struct uiommu_pci_device *pdev, uint64_t offset, void *buf,
+			   size_t length);
 int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void *buf,
 		     size_t length);
+/* After a client: what it may write is as it was at first, and the function in D0. */
+void pci_config_restore(struct uiommu_pci_device *pdev);
 /* Changes COMMAND: (old & ~clear) | set. */
 void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set);
 uint64_t pci_config_bar(struct uiommu_pci_device *pdev, unsigned int bar);

@@ -26,6 +26,7 @@ void vfio_device_disable_locked(struct vfio_device *vdev)
 	vdev->low_power = false;
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
+	pci_config_restore(vdev->pdev);
 }
 
 static long reset(struct vfio_device *vdev)

@@ -52,7 +52,7 @@ static ssize_t config_rw(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_
 			return -EFAULT;
 		rc = pci_config_write(vdev->pdev, offset, bytes, count);
 	} else {
-		rc = pci_config_read(vdev->pdev, offset, bytes, count);
+		rc = pci_config_read_client(vdev->pdev, offset, bytes, count);
 		if (!rc)
 			rc = ui_copy_to_user(mm, buf, bytes, count);
 	}

@@ -246,12 +246,118 @@ static void test_reset_and_power(void **state)
 	fixture_close(&f);
 }
 
+static int soft_init(struct uiommu_pci_device *pdev)
+{
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0, 8), -EINVAL);
+	assert_int_equal(uiommu_pci_add_pm(pdev, 0, 0), 0x40);
+	assert_int_equal(uiommu_pci_add_pcie(pdev, 0x80), 0x80);
+	return uiommu_pci_add_bar(pdev, 0, 0x1000, 0);
+}
+
+static const struct uiommu_model soft = {
+	.abi = UIOMMU_MODEL_ABI,
+	.name = "soft",
+	.init = soft_init,
+	.reset = count_reset,
+	.mmio_read = read_ones,
+	.mmio_write = write_nothing,
+};
+
+/* States that aren't there are not taken; coming back from D3hot is a reset. */
+static void test_soft_reset(void **state)
+{
+	struct fixture f;
+	uint64_t value;
+	uint32_t bar;
+
+	fixture_open(&f, &soft);
+	resets = 0;
+	config_set(f.pdev, 0x44, 2, 1);
+	config_set(f.pdev, 0x45, 1, 0xff);
+	assert_int_equal(config_get(f.pdev, 0x44, 2), 0);
+	config_set(f.pdev, 0x44, 1, 3);
+	assert_int_equal(config_get(f.pdev, 0x44, 2), 3);
+	config_set(f.pdev, 0x44, 2, 2);
+	assert_int_equal(config_get(f.pdev, 0x44, 2), 3);
+	assert_int_equal(resets, 0);
+	config_set(f.pdev, 0x44, 2, 0);
+	assert_int_equal(resets, 1);
+	config_set(f.pdev, 0x44, 2, 0);
+	assert_int_equal(resets, 1);
+	/* Of the link nothing can be written, of the device no phantom functions. */
+	config_set(f.pdev, 0x90, 2, 0xffff);
+	assert_int_equal(config_get(f.pdev, 0x90, 2), 0);
+	config_set(f.pdev, 0x88, 2, 0x7fff);
+	assert_int_equal(config_get(f.pdev, 0x88, 2), 0x7dff);
+	/* The next client finds all of it as the first did. */
+	bar = config_get(f.pdev, 0x10, 4);
+	config_set(f.pdev, 0x10, 4, 0x12345000);
+	config_set(f.pdev, 0x04, 2, PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
+	config_set(f.pdev, 0x44, 2, 3);
+	pci_config_restore(f.pdev);
+	assert_int_equal(config_get(f.pdev, 0x10, 4), bar);
+	assert_int_equal(config_get(f.pdev, 0x04, 2), PCI_CMD_MEM);
+	assert_int_equal(config_get(f.pdev, 0x44, 2), 0);
+	assert_int_equal(config_get(f.pdev, 0x88, 2), 0x2810);
+	assert_int_equal(pci_mmio_read(f.pdev, 0, 0, 4, &value), 0);
+	fixture_close(&f);
+}
+
+static int first_init(struct uiommu_pci_device *pdev)
+{
+	assert_int_equal(uiommu_pci_add_pasid(pdev, 0, 20), 0x100);
+	return 0;
+}
+
+static const struct uiommu_model first = {
+	.abi = UIOMMU_MODEL_ABI,
+	.name = "first",
+	.init = first_init,
+	.mmio_read = read_ones,
+	.mmio_write = write_nothing,
+};
+
+static uint32_t client_get(struct uiommu_pci_device *pdev, unsigned int offset, unsigned int size)
+{
+	uint32_t value = 0;
+
+	assert_int_equal(pci_config_read_client(pdev, offset, &value, size), 0);
+	return value;
+}
+
+/* A client's list of capabilities leads past PASID; /sys has it. */
+static void test_client_view(void **state)
+{
+	uint8_t all[PCI_CFG_SIZE], seen[PCI_CFG_SIZE];
+	unsigned int i, differ = 0;
+	struct fixture f;
+
+	fixture_open(&f, &rich);
+	assert_int_equal(config_get(f.pdev, 0x108, 4) >> 20, 0x200);
+	assert_int_equal(client_get(f.pdev, 0x108, 4), 0x00010013);
+	assert_int_equal(client_get(f.pdev, 0x10a, 2), 0x0001);
+	assert_int_equal(client_get(f.pdev, 0x10b, 1), 0);
+	assert_int_equal(client_get(f.pdev, 0x204, 4), config_get(f.pdev, 0x204, 4));
+	assert_int_equal(pci_config_read(f.pdev, 0, all, sizeof(all)), 0);
+	assert_int_equal(pci_config_read_client(f.pdev, 0, seen, sizeof(seen)), 0);
+	for (i = 0; i < PCI_CFG_SIZE; i++)
+		differ += all[i] != seen[i];
+	assert_int_equal(differ, 1);
+	fixture_close(&f);
+
+	fixture_open(&f, &first);
+	assert_int_equal(config_get(f.pdev, 0x100, 4), 0x0001001b);
+	assert_int_equal(client_get(f.pdev, 0x100, 4), 0);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),	     cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_bad_declarations),
 		cmocka_unit_test(test_command),	     cmocka_unit_test(test_reset_and_power),
+		cmocka_unit_test(test_soft_reset),   cmocka_unit_test(test_client_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
