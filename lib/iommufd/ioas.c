@@ -317,6 +317,12 @@ out_put_slices:
 	return rc;
 }
 
+/* Of a device without an IOMMU: there is none, as in a kernel that was built without them. */
+int iommufd_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
 /* ---- UNMAP ---- */
 
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
