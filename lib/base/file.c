@@ -84,16 +84,24 @@ ssize_t uiommu_file_write(struct uiommu_file *file, struct uiommu_mm *mm, uint64
 	return file->ops->write ? file->ops->write(file, mm, buf, count) : -EINVAL;
 }
 
+/* At a position: a node's file could have them, an anonymous one has none. */
+static ssize_t no_positions(const struct uiommu_file *file)
+{
+	return file->rdev ? -EINVAL : -ESPIPE;
+}
+
 ssize_t uiommu_file_pread(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
 			  size_t count, uint64_t offset)
 {
-	return file->ops->pread ? file->ops->pread(file, mm, buf, count, offset) : -ESPIPE;
+	return file->ops->pread ? file->ops->pread(file, mm, buf, count, offset) :
+				  no_positions(file);
 }
 
 ssize_t uiommu_file_pwrite(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
 			   size_t count, uint64_t offset)
 {
-	return file->ops->pwrite ? file->ops->pwrite(file, mm, buf, count, offset) : -ESPIPE;
+	return file->ops->pwrite ? file->ops->pwrite(file, mm, buf, count, offset) :
+				   no_positions(file);
 }
 
 short uiommu_file_poll(struct uiommu_file *file)

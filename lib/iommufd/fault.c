@@ -286,19 +286,6 @@ static ssize_t fault_write(struct uiommu_file *file, struct uiommu_mm *mm, uint6
 	return done ? (ssize_t)done : rc;
 }
 
-/* A queue has no positions: reads at the start of it are reads. */
-static ssize_t fault_pread(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
-			   size_t count, uint64_t offset)
-{
-	return offset ? -ESPIPE : fault_read(file, mm, buf, count);
-}
-
-static ssize_t fault_pwrite(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
-			    size_t count, uint64_t offset)
-{
-	return offset ? -ESPIPE : fault_write(file, mm, buf, count);
-}
-
 static short fault_poll(struct uiommu_file *file)
 {
 	struct iommufd_fault *fault = ui_container_of(file, struct iommufd_fault, file);
@@ -332,8 +319,6 @@ static const struct ui_file_ops fault_file_ops = {
 	.name = "iommufd-pgfault",
 	.read = fault_read,
 	.write = fault_write,
-	.pread = fault_pread,
-	.pwrite = fault_pwrite,
 	.poll = fault_poll,
 	.release = fault_release,
 };

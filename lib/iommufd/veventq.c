@@ -168,19 +168,6 @@ static ssize_t veventq_read(struct uiommu_file *file, struct uiommu_mm *mm, uint
 	return done ? (ssize_t)done : rc;
 }
 
-/* A queue has no positions: reads at the start of it are reads. */
-static ssize_t veventq_pread(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
-			     size_t count, uint64_t offset)
-{
-	return offset ? -ESPIPE : veventq_read(file, mm, buf, count);
-}
-
-static ssize_t veventq_pwrite(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
-			      size_t count, uint64_t offset)
-{
-	return -EINVAL;
-}
-
 static short veventq_poll(struct uiommu_file *file)
 {
 	struct iommufd_veventq *queue = ui_container_of(file, struct iommufd_veventq, file);
@@ -209,8 +196,6 @@ static void veventq_release(struct uiommu_file *file)
 static const struct ui_file_ops veventq_file_ops = {
 	.name = "iommufd-viommu-event",
 	.read = veventq_read,
-	.pread = veventq_pread,
-	.pwrite = veventq_pwrite,
 	.poll = veventq_poll,
 	.release = veventq_release,
 };

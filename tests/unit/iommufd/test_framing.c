@@ -222,6 +222,8 @@ static const struct op {
 	{"VIOMMU_ALLOC", IOMMU_VIOMMU_ALLOC, 40, 24, false, true, fill_viommu, -EOPNOTSUPP},
 	{"VDEVICE_ALLOC", IOMMU_VDEVICE_ALLOC, 24, 24, false, true, fill_nothing, -ENOENT},
 	{"VEVENTQ_ALLOC", IOMMU_VEVENTQ_ALLOC, 32, 28, false, true, fill_veventq, -ENOENT},
+	{"IOAS_NOIOMMU_GET_PA", IOMMU_IOAS_NOIOMMU_GET_PA, 40, 40, false, true, fill_nothing,
+	 -EOPNOTSUPP},
 	{"HW_QUEUE_ALLOC", IOMMU_HW_QUEUE_ALLOC, 40, 40, false, true, fill_hw_queue, -ENOENT},
 };
 
@@ -388,6 +390,8 @@ static void test_other_calls(void **state)
 
 	assert_int_equal(uiommu_file_read(iommufd, mm, (uintptr_t)buf, 8), -EINVAL);
 	assert_int_equal(uiommu_file_write(iommufd, mm, (uintptr_t)buf, 8), -EINVAL);
+	assert_int_equal(uiommu_file_pread(iommufd, mm, (uintptr_t)buf, 8, 0), -EINVAL);
+	assert_int_equal(uiommu_file_pwrite(iommufd, mm, (uintptr_t)buf, 8, 8), -EINVAL);
 	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_SHARED, 0, PAGE, &mapping),
 			 -ENXIO);
 	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_PRIVATE, 0, PAGE, &mapping),

@@ -319,7 +319,8 @@ static void test_veventq_read(void **state)
 	assert_int_equal(uiommu_file_read(queue, mm, (uintptr_t)memory + 2 * PAGE - 20, 64), 12);
 	assert_int_equal(uiommu_file_read(queue, mm, (uintptr_t)buf, 23), 12);
 	assert_true(host.readable);
-	assert_int_equal(uiommu_file_pread(queue, mm, (uintptr_t)buf, 23, 8), -ESPIPE);
+	assert_int_equal(uiommu_file_pread(queue, mm, (uintptr_t)buf, 23, 0), -ESPIPE);
+	assert_int_equal(uiommu_file_pwrite(queue, mm, (uintptr_t)buf, 8, 0), -ESPIPE);
 	expect_event(queue, 2, 12);
 	assert_false(host.readable);
 	assert_int_equal(uiommu_file_poll(queue), 0);
