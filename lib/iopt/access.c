@@ -8,6 +8,7 @@
  */
 #include "iopt/object.h"
 #include "mm/mm.h"
+#include "mm/view.h"
 
 /* ---- who may have pins ---- */
 
@@ -313,9 +314,26 @@ static int iopt_rw_check(struct iopt *iopt, const struct iopt_walk *walk, uint32
 	return iopt_check_memory(mm, uaddr, length, writable) ? -EFAULT : 0;
 }
 
+/*
+ * Of a process, what is at the addresses now is what a copy is of, wherever the pages are
+ * that devices have: pins are looked for only if it is told to, for more than a page.
+ */
+static struct uiommu_mm *iopt_rw_mm(const struct iopt_walk *walk, uint32_t flags)
+{
+	struct uiommu_mm *mm = iopt_area_mm(&walk->area), *root = mm;
+	uint64_t uaddr = iopt_walk_uaddr(walk);
+
+	if (flags & IOPT_RW_PINNED &&
+	    uaddr / IOPT_PAGE != (uaddr + (walk->part - walk->iova)) / IOPT_PAGE)
+		return mm;
+	while (mm_view_base(root))
+		root = mm_view_base(root);
+	return mm_is_file(root) ? mm : root;
+}
+
 static int iopt_rw_area(struct iopt *iopt, const struct iopt_walk *walk, void *buf, uint32_t flags)
 {
-	struct uiommu_mm *mm = iopt_area_mm(&walk->area);
+	struct uiommu_mm *mm = iopt_rw_mm(walk, flags);
 	uint64_t uaddr = iopt_walk_uaddr(walk);
 	uint64_t length = walk->part - walk->iova + 1;
 	size_t done;
