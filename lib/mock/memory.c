@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "mm/mm.h"
 #include "mm/object.h"
+#include "mm/view.h"
 #include "mock/mock.h"
 
 #define PAGE 4096ull
@@ -89,22 +90,57 @@ static struct backing backing_of(const struct uiommu_mm *mm, uint64_t addr)
 	return backing;
 }
 
+/*
+ * Pages that lie side by side, as they are now: an area's may have been moved.
+ *  mm, at	where the first is
+ *  theirs	at an address that the client knows
+ */
+struct run {
+	struct uiommu_mm *mm;
+	uint64_t at;
+	uint64_t length;
+	bool theirs;
+};
+
+static struct run run_of(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
+{
+	struct run run = {.mm = mm};
+	bool ours;
+
+	run.length = mm_view_run(mm, addr, addr + length, &run.at, &ours) - addr;
+	run.theirs = !ours;
+	while (mm_view_base(run.mm))
+		run.mm = mm_view_base(run.mm);
+	return run;
+}
+
+/* Is the page there, and how far from the start? */
+static bool run_has_page(const struct run *run, struct uiommu_mm *page_mm, uint64_t page,
+			 uint64_t *offset)
+{
+	struct backing a, b;
+
+	*offset = page - run->at;
+	if (run->theirs && run->mm == page_mm && page >= run->at && *offset < run->length)
+		return true;
+	a = backing_of(run->mm, run->at);
+	b = backing_of(page_mm, page);
+	*offset = b.offset - a.offset;
+	return a.inode && a.inode == b.inode && a.major == b.major && a.minor == b.minor &&
+	       b.offset >= a.offset && *offset < run->length;
+}
+
 int mock_same_page(struct uiommu_mm *mm, uint64_t addr, struct uiommu_mm *other_mm,
 		   uint64_t other_addr)
 {
-	struct backing a, b;
+	struct run run = run_of(mm, addr & ~(PAGE - 1), PAGE);
+	uint64_t offset;
 	char byte;
 
 	if (uiommu_mm_read(other_mm, &byte, other_addr, 1) != 1)
 		return -EFAULT;
-	if (mm == other_mm && addr == other_addr)
-		return 0;
-	if (addr % PAGE != other_addr % PAGE)
-		return -EBADE;
-	a = backing_of(mm, addr);
-	b = backing_of(other_mm, other_addr);
-	if (!a.inode || a.inode != b.inode || a.major != b.major || a.minor != b.minor ||
-	    a.offset != b.offset)
+	if (addr % PAGE != other_addr % PAGE ||
+	    !run_has_page(&run, other_mm, other_addr & ~(PAGE - 1), &offset))
 		return -EBADE;
 	return 0;
 }
@@ -112,15 +148,16 @@ int mock_same_page(struct uiommu_mm *mm, uint64_t addr, struct uiommu_mm *other_
 bool mock_page_within(struct uiommu_mm *mm, uint64_t addr, uint64_t length,
 		      struct uiommu_mm *page_mm, uint64_t page, uint64_t *where)
 {
-	uint64_t first = addr & ~(PAGE - 1), last = (addr + length - 1) | (PAGE - 1);
-	struct backing a, b;
+	uint64_t first = addr & ~(PAGE - 1), end = (addr + length + PAGE - 1) & ~(PAGE - 1);
+	uint64_t offset;
+	struct run run;
 
-	*where = page;
-	if (mm == page_mm && page >= first && page <= last)
-		return true;
-	a = backing_of(mm, first);
-	b = backing_of(page_mm, page);
-	*where = first + (b.offset - a.offset);
-	return a.inode && a.inode == b.inode && a.major == b.major && a.minor == b.minor &&
-	       b.offset >= a.offset && b.offset - a.offset <= last - first;
+	for (; first != end; first += run.length) {
+		run = run_of(mm, first, end - first);
+		if (run_has_page(&run, page_mm, page, &offset)) {
+			*where = first + offset;
+			return true;
+		}
+	}
+	return false;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "mock/abi.h"
 #include "uapi/vfio.h"
@@ -163,6 +164,68 @@ static void test_check_map(void **state)
 	assert_int_equal(check_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), -ENOENT);
 }
 
+/* ---- memory that was taken away ---- */
+
+static void close_fd(long fd)
+{
+	host_close(host.files[fd - FIRST_FD]);
+}
+
+/* The page's address becomes one of a new page, as the shim sees to it. */
+static void replace_page(char *page)
+{
+	struct uiommu_mm_change change = {
+		.nr = 1,
+		.parts = {{.how = UIOMMU_MM_UNMAP, .addr = (uintptr_t)page, .length = PAGE}}};
+	int rc = uiommu_mm_change_begin(ctx, &change);
+
+	assert_ptr_equal(mmap(page, PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 page);
+	if (rc)
+		uiommu_mm_change_end(ctx, &change, true);
+	*page = 'n';
+}
+
+static char first_byte(uint32_t access, uint64_t length, uint32_t flags)
+{
+	char buf[2 * PAGE] = {0};
+	struct mock_cmd cmd = {.access_rw = {.iova = MOCK_APERTURE_FIRST,
+					     .length = length,
+					     .uptr = (uintptr_t)buf,
+					     .flags = flags}};
+
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_ACCESS_RW, access), 0);
+	return buf[0];
+}
+
+/* Devices have the old page.  An access copies from addresses, unless it needs pins. */
+static void test_moved(void **state)
+{
+	char *pages =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct mock_cmd access = {0}, dev;
+	uint32_t ioas = ioas_alloc();
+
+	memset(pages, 'o', 2 * PAGE);
+	dev = mock_device(ioas, 0);
+	assert_int_equal(test_cmd(&access, MOCK_OP_CREATE_ACCESS, ioas), 0);
+	assert_int_equal(ioas_map(ioas, MOCK_APERTURE_FIRST, pages, 2 * PAGE), 0);
+	assert_int_equal(check_map(dev.domain.out_hwpt_id, MOCK_APERTURE_FIRST, pages, 2 * PAGE),
+			 0);
+	replace_page(pages);
+	assert_int_equal(check_map(dev.domain.out_hwpt_id, MOCK_APERTURE_FIRST, pages, PAGE),
+			 -EINVAL);
+	assert_int_equal(
+		check_map(dev.domain.out_hwpt_id, MOCK_APERTURE_FIRST + PAGE, pages + PAGE, PAGE),
+		0);
+	assert_int_equal(first_byte(access.create_access.out_fd, 2 * PAGE, 0), 'n');
+	assert_int_equal(first_byte(access.create_access.out_fd, 8, MOCK_ACCESS_SLOW), 'n');
+	assert_int_equal(first_byte(access.create_access.out_fd, 2 * PAGE, MOCK_ACCESS_SLOW), 'o');
+	close_fd(access.create_access.out_fd);
+	munmap(pages, 2 * PAGE);
+}
+
 /* ---- dma-bufs ---- */
 
 static long dmabuf_get(uint32_t length)
@@ -193,11 +256,6 @@ static long map_file(uint32_t ioas, long fd, uint64_t start, uint64_t length)
 	long rc = iommu_ioctl(IOMMU_IOAS_MAP_FILE, &cmd);
 
 	return rc ? rc : (long)cmd.iova;
-}
-
-static void close_fd(long fd)
-{
-	host_close(host.files[fd - FIRST_FD]);
 }
 
 static void test_dmabuf(void **state)
@@ -384,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_moved, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_fail_nth, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_revoke, setup_mock, teardown),
