@@ -67,6 +67,10 @@ struct insn_mem_ops {
 	/* As probe() promised, unless somebody changed it meanwhile. */
 	int (*load)(struct insn_cpu *cpu, uint64_t addr, void *buf, unsigned int size);
 	int (*store)(struct insn_cpu *cpu, uint64_t addr, const void *buf, unsigned int size);
+	/* 64 bytes at once, at a multiple of that. */
+	int (*store_block)(struct insn_cpu *cpu, uint64_t addr, const void *buf);
+	/* The same, answered.  Return: 0: accepted, 1: not, or -1. */
+	int (*enqueue)(struct insn_cpu *cpu, uint64_t addr, const void *buf);
 	/* Around a locked read-modify-write. */
 	void (*lock)(struct insn_cpu *cpu);
 	void (*unlock)(struct insn_cpu *cpu);
@@ -113,6 +117,12 @@ void insn_native_atfork_child(void);
 
 /* Legacy area, header, and the components up to those of AVX-512. */
 #define INSN_IMAGE_MAX 2688
+
+/*
+ * Could these bytes be a store of 64 bytes or a direct one, that this processor may not
+ * have?  So that most undefined instructions cost no decoding.
+ */
+bool insn_is_direct(const uint8_t *code, size_t avail);
 
 /* A repeated instruction gives way after so many elements, for signals. */
 #define INSN_REP_MAX 512

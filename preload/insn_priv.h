@@ -84,6 +84,10 @@ enum insn_outcome insn_wide(struct insn *in, unsigned int arg);
 enum insn_outcome insn_push(struct insn *in, unsigned int arg);
 enum insn_outcome insn_pop(struct insn *in, unsigned int arg);
 
+/* insn_direct.c */
+enum insn_outcome insn_movdir64b(struct insn *in, unsigned int arg);
+enum insn_outcome insn_enqcmd(struct insn *in, unsigned int arg);
+
 /* insn_string.c; @arg: enum insn_string */
 enum insn_string {
 	STRING_MOVS,

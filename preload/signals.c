@@ -4,8 +4,8 @@
  *
  * Three things are kept for the client, and handed back when it asks:
  *  - per signal, whether its sa_mask had SIGSEGV and SIGBUS (they are taken out
- *    of what the kernel gets);
- *  - its own dispositions of those two, once ours are installed;
+ *    of what the kernel gets), and SIGILL where the processor has no movdir64b;
+ *  - its own dispositions of those, once ours are installed;
  *  - per thread, whether it blocks them.
  * What is deliverable for real is still blocked for the client: a fault then is
  * fatal, as it would be, and a signal that somebody sends waits.
@@ -15,6 +15,7 @@
  */
 #include "signals.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -28,9 +29,8 @@
 #include "real.h"
 #include "valgrind.h"
 
-/* Virtual bits. */
-#define BIT_SEGV 1
-#define BIT_BUS 2
+/* The signals that are ours; virtual bits have their order. */
+#define OURS_MAX 3
 
 /* How the kernel wants it. */
 struct kernel_action {
@@ -42,19 +42,23 @@ struct kernel_action {
 
 #define KERNEL_SA_RESTORER 0x04000000ul
 #define KERNEL_NSIG 64
+#define CPUID_7_ECX_MOVDIR64B (1u << 28)
 
 /*
  *  active	set in the constructor: masks are filtered
+ *  managed	set in the constructor: so many of signals_of are taken over
  *  ours	atomic, set under action_lock: the handlers are ours
  *  actions	action_lock to write, and sequence is odd meanwhile; handlers read
  *		without the lock and try again
  *  mask_bits	atomic, written under action_lock
  */
 static bool active;
+static int managed = 2;
 static int ours;
 static pthread_mutex_t action_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t sequence;
-static struct sigaction actions[2];
+static struct sigaction actions[OURS_MAX];
+static const int signals_of[OURS_MAX] = {SIGSEGV, SIGBUS, SIGILL};
 static int mask_bits[KERNEL_NSIG + 1];
 
 /*
@@ -65,34 +69,40 @@ static int mask_bits[KERNEL_NSIG + 1];
  */
 static SHIM_TLS int blocked;
 static SHIM_TLS int pending;
-static SHIM_TLS siginfo_t pending_info[2];
+static SHIM_TLS siginfo_t pending_info[OURS_MAX];
 static SHIM_TLS uintptr_t depth_frame;
 static SHIM_TLS uint64_t depth_rip;
 static SHIM_TLS unsigned int depth_count;
 
 static int index_of(int sig)
 {
-	return sig == SIGSEGV ? 0 : sig == SIGBUS ? 1 : -1;
+	for (int i = 0; i < managed; i++)
+		if (sig == signals_of[i])
+			return i;
+	return -1;
 }
 
 static int bits_of(const sigset_t *set)
 {
-	return (sigismember(set, SIGSEGV) == 1 ? BIT_SEGV : 0) |
-	       (sigismember(set, SIGBUS) == 1 ? BIT_BUS : 0);
+	int bits = 0;
+
+	for (int i = 0; i < managed; i++)
+		if (sigismember(set, signals_of[i]) == 1)
+			bits |= 1 << i;
+	return bits;
 }
 
 static void bits_take(sigset_t *set)
 {
-	sigdelset(set, SIGSEGV);
-	sigdelset(set, SIGBUS);
+	for (int i = 0; i < managed; i++)
+		sigdelset(set, signals_of[i]);
 }
 
 static void bits_give(sigset_t *set, int bits)
 {
-	if (bits & BIT_SEGV)
-		sigaddset(set, SIGSEGV);
-	if (bits & BIT_BUS)
-		sigaddset(set, SIGBUS);
+	for (int i = 0; i < managed; i++)
+		if (bits & 1 << i)
+			sigaddset(set, signals_of[i]);
 }
 
 /* ---- the system calls, past every wrapper ---- */
@@ -100,6 +110,15 @@ static void bits_give(sigset_t *set, int bits)
 static uint64_t sig_bit(int sig)
 {
 	return 1ull << (sig - 1);
+}
+
+static uint64_t managed_bits(void)
+{
+	uint64_t bits = 0;
+
+	for (int i = 0; i < managed; i++)
+		bits |= sig_bit(signals_of[i]);
+	return bits;
 }
 
 static void raw_mask(int how, const uint64_t *set, uint64_t *old)
@@ -204,7 +223,6 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 		.restorer = shim_sigreturn,
 		.mask = asynchronous(),
 	};
-	static const int sigs[2] = {SIGSEGV, SIGBUS};
 	struct sigaction found;
 	sigset_t mask;
 
@@ -214,15 +232,15 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	actions_lock(&mask);
 	if (!ours) {
 		/* Known before it can be called. */
-		for (int i = 0; i < 2; i++) {
+		for (int i = 0; i < managed; i++) {
 			/* A sanitizer in between says what the client set, not its own. */
-			NEXT(sigaction)(sigs[i], NULL, &found);
-			bits_give(&found.sa_mask, mask_bits[sigs[i]]);
+			NEXT(sigaction)(signals_of[i], NULL, &found);
+			bits_give(&found.sa_mask, mask_bits[signals_of[i]]);
 			action_set_locked(i, &found);
 		}
 		ui_store_release(&ours, 1);
-		raw_action(SIGSEGV, &act, NULL);
-		raw_action(SIGBUS, &act, NULL);
+		for (int i = 0; i < managed; i++)
+			raw_action(signals_of[i], &act, NULL);
 	}
 	actions_unlock(&mask);
 }
@@ -325,13 +343,11 @@ SHIM_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler)
 /* A signal that waited comes now. */
 static void deliver_pending(void)
 {
-	static const int sigs[2] = {SIGSEGV, SIGBUS};
-
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < managed; i++) {
 		if (!(pending & (1 << i)) || (blocked & (1 << i)))
 			continue;
 		pending &= ~(1 << i);
-		raw_queue(sigs[i], &pending_info[i]);
+		raw_queue(signals_of[i], &pending_info[i]);
 	}
 }
 
@@ -492,16 +508,29 @@ SHIM_EXPORT int pthread_attr_setsigmask_np(pthread_attr_t *attr, const sigset_t 
 	return NEXT(pthread_attr_setsigmask_np)(attr, filtered(set, &copy));
 }
 
+/* movdir64b is an undefined instruction here: trap.c does it in SIGILL. */
+static bool lacks_direct_stores(void)
+{
+	unsigned int a, b, c, d;
+
+	return !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & CPUID_7_ECX_MOVDIR64B);
+}
+
 /* A mask inherited through exec is the client's wish, too. */
 void signals_init(bool on)
 {
-	uint64_t set = sig_bit(SIGSEGV) | sig_bit(SIGBUS), old = 0;
+	uint64_t set, old = 0;
 
 	active = on;
 	if (!on)
 		return;
+	managed = lacks_direct_stores() ? OURS_MAX : OURS_MAX - 1;
+	set = managed_bits();
 	raw_mask(SIG_UNBLOCK, &set, &old);
-	blocked = (old & sig_bit(SIGSEGV) ? BIT_SEGV : 0) | (old & sig_bit(SIGBUS) ? BIT_BUS : 0);
+	blocked = 0;
+	for (int i = 0; i < managed; i++)
+		if (old & sig_bit(signals_of[i]))
+			blocked |= 1 << i;
 }
 
 /* ---- passing on ---- */
@@ -564,7 +593,7 @@ static void call_handler(int sig, siginfo_t *info, ucontext_t *uc, const struct 
 
 	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
 	memcpy(&extra, &act->sa_mask, sizeof(extra));
-	mask = (mask | extra) & ~(sig_bit(SIGSEGV) | sig_bit(SIGBUS));
+	mask = (mask | extra) & ~managed_bits();
 	raw_mask(SIG_SETMASK, &mask, NULL);
 	/* The kernel passes three arguments whatever the flags say. */
 	act->sa_sigaction(sig, info, uc);
@@ -573,7 +602,7 @@ static void call_handler(int sig, siginfo_t *info, ucontext_t *uc, const struct 
 	bits_take(&uc->uc_sigmask);
 }
 
-/* Other signals than those two: the kernel has the client's handler. */
+/* Other signals: the kernel has the client's handler. */
 static void send_other(int sig, siginfo_t *info, ucontext_t *uc)
 {
 	if (sigismember(&uc->uc_sigmask, sig) == 1)

@@ -5,6 +5,7 @@
  * Both must reach us: a blocked one turns an MMIO trap into the death of the
  * process.  So inside `uiommu run` no thread ever blocks them for real, and from
  * trap_init() on their handlers are ours.  The client reads back what it set.
+ * Where the processor has no movdir64b, the same holds for SIGILL.
  */
 #ifndef SHIM_SIGNALS_H
 #define SHIM_SIGNALS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * preload/trap.c - the handler of SIGSEGV and SIGBUS
+ * preload/trap.c - the handler of SIGSEGV and SIGBUS, and of SIGILL on some processors
  *
  * In this order: a fault inside one of our guarded copies becomes an error of that
  * copy; a fault at a trapped address is an access to a device; everything else is
@@ -141,6 +141,26 @@ static void say_foreign(void)
 /* ---- one access ---- */
 
 /*
+ * Instructions that this processor hasn't, or not for us: no address is known, so no range
+ * is held.  What isn't one of them is unknown, and nothing is said.
+ */
+static enum insn_outcome direct_run(struct insn_cpu *cpu)
+{
+	enum insn_outcome outcome = INSN_UNKNOWN;
+	uint8_t code[16];
+	size_t avail;
+
+	shim_inside++;
+	cpu->mem = &trap_mem_ops;
+	cpu->opaque = NULL;
+	avail = trap_code(cpu->rip, code);
+	if (insn_is_direct(code, avail))
+		outcome = insn_run(cpu, code, avail);
+	shim_inside--;
+	return outcome;
+}
+
+/*
  * Does the instruction at cpu->rip, that faulted at @addr in the range that @ref
  * holds; the reference is put.  INSN_UNKNOWN was said and is a fault by then.
  */
@@ -228,11 +248,15 @@ static void cpu_to_context(const struct insn_cpu *cpu, ucontext_t *uc)
 	regs[REG_EFL] = (greg_t)cpu->flags;
 }
 
-/* From the handler to the function that may run on another stack. */
+/*
+ * From the handler to the function that may run on another stack.
+ *  direct	nothing is known of it yet: addr and ref mean nothing
+ */
 struct access {
 	ucontext_t *uc;
 	uint64_t addr;
 	struct region_ref ref;
+	bool direct;
 	enum insn_outcome outcome;
 	struct insn_fault fault;
 };
@@ -243,7 +267,7 @@ static void access_in_context(void *arg)
 	struct insn_cpu cpu;
 
 	cpu_from_context(&cpu, a->uc);
-	a->outcome = access_run(&cpu, a->addr, &a->ref);
+	a->outcome = a->direct ? direct_run(&cpu) : access_run(&cpu, a->addr, &a->ref);
 	/* Also after a fault: a repeated instruction came some way. */
 	cpu_to_context(&cpu, a->uc);
 	a->fault = cpu.fault;
@@ -468,11 +492,34 @@ static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
 
 /* ---- the handler ---- */
 
+/*
+ * movdir64b, movdiri and enqcmd are undefined instructions where a processor hasn't got
+ * them, and enqcmd is a general protection fault where nobody gave us a PASID.
+ */
+static bool undefined(ucontext_t *uc, int client_errno)
+{
+	struct access a = {.uc = uc, .direct = true};
+
+	if (under_valgrind)
+		return false;
+	access_somewhere(&a);
+	errno = client_errno;
+	if (a.outcome == INSN_UNKNOWN)
+		return false;
+	if (a.outcome == INSN_FAULT)
+		deliver(&a.fault, uc, client_errno);
+	return true;
+}
+
 static bool trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_errno)
 {
 	struct access a = {.uc = uc, .addr = (uint64_t)(uintptr_t)info->si_addr};
 
-	if (sig != SIGSEGV || info->si_code <= 0 || info->si_code == SI_KERNEL)
+	if (info->si_code <= 0)
+		return false;
+	if (sig == SIGILL || (sig == SIGSEGV && info->si_code == SI_KERNEL))
+		return undefined(uc, client_errno);
+	if (sig != SIGSEGV)
 		return false;
 	if (!region_find(a.addr, &a.ref))
 		return try_again(uc, a.addr);

@@ -9,6 +9,7 @@
  */
 #include "trap_mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include "real.h"
 #include "trap_region.h"
 
+#define TRAPNO_GP 13
 #define TRAPNO_PF 14
 #define PF_WRITE 2
 #define PF_USER 4
@@ -104,6 +106,8 @@ static int probe_piece(struct insn_cpu *cpu, uint64_t addr, unsigned int size, b
 
 	if (range_get(cpu, addr, &ref)) {
 		range_put(cpu, &ref);
+		if (ref.foreign)
+			return bus_error(cpu, addr);
 		/* As on this architecture: what can be written can be read. */
 		if (write ? !(ref.prot & PROT_WRITE) : !(ref.prot & (PROT_READ | PROT_WRITE)))
 			return page_fault(cpu, addr, write);
@@ -190,6 +194,38 @@ static int mem_store(struct insn_cpu *cpu, uint64_t addr, const void *buf, unsig
 	return 0;
 }
 
+/* To ordinary memory (a shared page may be some) the bytes are copied. */
+static int mem_store_block(struct insn_cpu *cpu, uint64_t addr, const void *buf)
+{
+	struct region_ref ref;
+	int rc;
+
+	if (!range_get(cpu, addr, &ref))
+		return mem_store(cpu, addr, buf, 64);
+	rc = uiommu_mapping_write_block(ref.mapping, ref.offset + (addr - ref.start), buf);
+	range_put(cpu, &ref);
+	__atomic_fetch_add(&trap_mem_accesses, 1, __ATOMIC_RELAXED);
+	return rc ? bus_error(cpu, addr) : 0;
+}
+
+static int mem_enqueue(struct insn_cpu *cpu, uint64_t addr, const void *buf)
+{
+	struct region_ref ref;
+	int rc;
+
+	/* Ordinary memory accepts nothing. */
+	if (!range_get(cpu, addr, &ref))
+		return 1;
+	rc = uiommu_mapping_enqueue(ref.mapping, ref.offset + (addr - ref.start), buf);
+	range_put(cpu, &ref);
+	__atomic_fetch_add(&trap_mem_accesses, 1, __ATOMIC_RELAXED);
+	if (rc == -EPERM) {
+		cpu->fault = (struct insn_fault){SIGSEGV, SI_KERNEL, 0, TRAPNO_GP, 0};
+		return -1;
+	}
+	return rc == -EAGAIN ? 1 : rc ? bus_error(cpu, addr) : 0;
+}
+
 static void mem_lock(struct insn_cpu *cpu)
 {
 	pthread_mutex_lock(&rmw_lock);
@@ -204,6 +240,8 @@ const struct insn_mem_ops trap_mem_ops = {
 	.probe = mem_probe,
 	.load = mem_load,
 	.store = mem_store,
+	.store_block = mem_store_block,
+	.enqueue = mem_enqueue,
 	.lock = mem_lock,
 	.unlock = mem_unlock,
 };

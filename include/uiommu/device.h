@@ -73,6 +73,11 @@ struct uiommu_option_desc {
  *	still arrive later.
  * @mmio_read: @size is 1, 2, 4 or 8 and @offset a multiple of it
  * @mmio_write: as @mmio_read
+ * @mmio_write_block: optional; one store of 64 bytes (movdir64b), @offset is a
+ *	multiple of 64; without it, eight calls of @mmio_write
+ * @mmio_enqueue: optional; 64 bytes that are answered (enqcmd), with the PASID of the
+ *	process in the lowest 20 bits: 0: accepted, -EAGAIN: try again; without it,
+ *	always the latter
  * @page_response: optional; see struct uiommu_driver_ops
  */
 struct uiommu_model {
@@ -92,6 +97,10 @@ struct uiommu_model {
 			      unsigned int size);
 	void (*mmio_write)(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 			   uint64_t value, unsigned int size);
+	void (*mmio_write_block)(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+				 const void *data);
+	int (*mmio_enqueue)(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+			    const void *data);
 	void (*page_response)(struct uiommu_pci_device *pdev,
 			      const struct uiommu_page_response *resp);
 };

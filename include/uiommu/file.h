@@ -86,6 +86,29 @@ UIOMMU_API int uiommu_mapping_read(struct uiommu_mapping *mapping, uint64_t offs
 UIOMMU_API int uiommu_mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
 				    unsigned int size);
 
+/**
+ * uiommu_mapping_write_block() - one trapped store of 64 bytes (movdir64b)
+ * @offset: from the start of the mapping, a multiple of 64
+ * @data: 64 bytes
+ *
+ * A device that doesn't tell them apart gets eight stores of 8 bytes.
+ *
+ * Return: 0; -EIO: the access must be SIGBUS.
+ */
+UIOMMU_API int uiommu_mapping_write_block(struct uiommu_mapping *mapping, uint64_t offset,
+					  const void *data);
+
+/**
+ * uiommu_mapping_enqueue() - a trapped store of 64 bytes that is answered (enqcmd)
+ * @offset: as for uiommu_mapping_write_block()
+ * @data: 64 bytes; the first four become the PASID of this process (uiommu/sva.h)
+ *
+ * Return: 0: accepted; -EAGAIN: not, or nobody is there who accepts anything; -EPERM: this
+ * process has no PASID, as a processor faults then; -EIO: the access must be SIGBUS.
+ */
+UIOMMU_API int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset,
+				      const void *data);
+
 /* ---- the tree that clients see ---- */
 
 /**

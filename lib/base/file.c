@@ -140,6 +140,24 @@ int uiommu_mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64
 	return mapping->ops->write(mapping, offset, value, size);
 }
 
+int uiommu_mapping_write_block(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
+{
+	uint64_t words[8];
+	int rc = 0;
+
+	if (mapping->ops->write_block)
+		return mapping->ops->write_block(mapping, offset, data);
+	memcpy(words, data, sizeof(words));
+	for (unsigned int i = 0; i < 8 && !rc; i++)
+		rc = mapping->ops->write(mapping, offset + 8 * i, words[i], 8);
+	return rc;
+}
+
+int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
+{
+	return mapping->ops->enqueue ? mapping->ops->enqueue(mapping, offset, data) : -EAGAIN;
+}
+
 /* ---- nodes ---- */
 
 void ui_node_add(struct uiommu *ctx, struct ui_node *node)

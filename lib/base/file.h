@@ -59,11 +59,17 @@ int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_f
 /* From ops->release, before the memory goes. */
 void ui_file_fini(struct uiommu_file *file);
 
+/*
+ *  write_block	optional: 64 bytes at once
+ *  enqueue	optional: 64 bytes that are answered, see uiommu_mapping_enqueue()
+ */
 struct ui_mapping_ops {
 	int (*read)(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
 		    unsigned int size);
 	int (*write)(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
 		     unsigned int size);
+	int (*write_block)(struct uiommu_mapping *mapping, uint64_t offset, const void *data);
+	int (*enqueue)(struct uiommu_mapping *mapping, uint64_t offset, const void *data);
 	void (*release)(struct uiommu_mapping *mapping);
 };
 

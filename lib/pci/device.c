@@ -62,6 +62,54 @@ int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t of
 	return rc;
 }
 
+static void write_words(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+			const void *data)
+{
+	uint64_t words[PCI_BLOCK / 8];
+
+	memcpy(words, data, sizeof(words));
+	for (unsigned int i = 0; i < PCI_BLOCK / 8; i++) {
+		uint64_t at = offset + 8 * i;
+
+		if (!pci_msix_write(pdev, bar, at, 8, words[i]))
+			pdev->model->mmio_write(pdev, bar, at, words[i], 8);
+	}
+}
+
+int pci_mmio_write_block(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+			 const void *data)
+{
+	struct pci_inside inside;
+	int rc;
+
+	if (!pci_gate_enter(pdev, &inside))
+		return 0;
+	rc = mmio_check(pdev, bar, offset, PCI_BLOCK);
+	if (!rc && pdev->model->mmio_write_block)
+		pdev->model->mmio_write_block(pdev, bar, offset, data);
+	else if (!rc)
+		write_words(pdev, bar, offset, data);
+	pci_gate_leave(pdev, &inside);
+	return rc;
+}
+
+int pci_mmio_enqueue(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		     const void *data)
+{
+	struct pci_inside inside;
+	int rc;
+
+	if (!pci_gate_enter(pdev, &inside))
+		return -EAGAIN;
+	rc = mmio_check(pdev, bar, offset, PCI_BLOCK);
+	if (!rc)
+		rc = pdev->model->mmio_enqueue ?
+			     pdev->model->mmio_enqueue(pdev, bar, offset, data) :
+			     -EAGAIN;
+	pci_gate_leave(pdev, &inside);
+	return rc;
+}
+
 int pci_reset(struct uiommu_pci_device *pdev)
 {
 	if (!pci_gate_close(pdev))

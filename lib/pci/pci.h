@@ -391,6 +391,13 @@ int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t off
 int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		   unsigned int size, uint64_t value);
 
+/* 64 bytes at once, at a multiple of it; enqueue: -EAGAIN if they weren't accepted. */
+#define PCI_BLOCK 64
+int pci_mmio_write_block(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+			 const void *data);
+int pci_mmio_enqueue(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		     const void *data);
+
 /*
  * Function level reset; COMMAND and BARs are as before afterwards.  -EAGAIN:
  * asked for from inside a call of this device's model.

@@ -78,6 +78,19 @@ void sva_space_put(struct uiommu *ctx, struct sva_space *space)
 	ui_mutex_unlock(&ctx->sva->lock);
 }
 
+uint32_t sva_pasid_of(struct uiommu *ctx, struct uiommu_mm *mm)
+{
+	struct sva_space *space;
+	uint32_t pasid = 0;
+
+	ui_mutex_lock(&ctx->sva->lock);
+	cds_list_for_each_entry(space, &ctx->sva->spaces, node)
+		if (mm_same(space->mm, mm))
+			pasid = space->pasid;
+	ui_mutex_unlock(&ctx->sva->lock);
+	return pasid;
+}
+
 struct uiommu_domain *sva_space_join(struct uiommu *ctx, struct sva_space *space)
 {
 	struct uiommu_domain *domain;

@@ -44,6 +44,9 @@ struct sva_state {
 struct sva_space *sva_space_get(struct uiommu_device *dev, struct uiommu_mm *mm);
 void sva_space_put(struct uiommu *ctx, struct sva_space *space);
 
+/* The PASID that the address space has by now; 0: none. */
+uint32_t sva_pasid_of(struct uiommu *ctx, struct uiommu_mm *mm);
+
 /*
  * One bond more, by a user: the domain of them all, with a reference for the caller.
  * ERR_PTR: -ENOMEM.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sva/space.h"
 #include "vfio/vfio.h"
 
 #define PAGE 4096ull
@@ -148,6 +149,41 @@ static int mapping_write(struct uiommu_mapping *base, uint64_t offset, uint64_t 
 	return pci_mmio_write(mapping->pdev, mapping->bar, mapping->offset + offset, size, value);
 }
 
+static bool block_inside(const struct vfio_mapping *mapping, uint64_t offset)
+{
+	return offset < mapping->length && mapping->length - offset >= PCI_BLOCK;
+}
+
+static int mapping_write_block(struct uiommu_mapping *base, uint64_t offset, const void *data)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+
+	if (!block_inside(mapping, offset))
+		return -EIO;
+	return pci_mmio_write_block(mapping->pdev, mapping->bar, mapping->offset + offset, data);
+}
+
+/* As a processor with the MSR for it: the PASID is in the lowest 20 bits, the rest of 4 bytes 0. */
+static int mapping_enqueue(struct uiommu_mapping *base, uint64_t offset, const void *data)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+	struct uiommu *ctx = mapping->pdev->ctx;
+	uint8_t block[PCI_BLOCK];
+	struct uiommu_mm *self;
+	uint32_t pasid;
+
+	if (!block_inside(mapping, offset))
+		return -EIO;
+	self = uiommu_mm_self(ctx);
+	pasid = sva_pasid_of(ctx, self);
+	uiommu_mm_put(self);
+	if (!pasid)
+		return -EPERM;
+	memcpy(block, data, sizeof(block));
+	memcpy(block, &pasid, sizeof(pasid));
+	return pci_mmio_enqueue(mapping->pdev, mapping->bar, mapping->offset + offset, block);
+}
+
 static void mapping_release(struct uiommu_mapping *base)
 {
 	uiommu_file_put(base->file);
@@ -157,6 +193,8 @@ static void mapping_release(struct uiommu_mapping *base)
 static const struct ui_mapping_ops vfio_mapping_ops = {
 	.read = mapping_read,
 	.write = mapping_write,
+	.write_block = mapping_write_block,
+	.enqueue = mapping_enqueue,
 	.release = mapping_release,
 };
 

@@ -49,6 +49,28 @@ static int fake_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t 
 	return 0;
 }
 
+static int fake_write_block(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
+{
+	struct fake *fake = ui_container_of(mapping, struct fake, mapping);
+	uint64_t first;
+
+	if (offset % 64)
+		abort();
+	if (fake->fail)
+		return -EIO;
+	memcpy(fake->bytes + offset, data, 64);
+	memcpy(&first, data, 8);
+	note(fake, true, offset, first, 64);
+	return 0;
+}
+
+static int fake_enqueue(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
+{
+	struct fake *fake = ui_container_of(mapping, struct fake, mapping);
+
+	return fake->enqueue_rc ? fake->enqueue_rc : fake_write_block(mapping, offset, data);
+}
+
 static void fake_release(struct uiommu_mapping *mapping)
 {
 	struct fake *fake = ui_container_of(mapping, struct fake, mapping);
@@ -59,6 +81,8 @@ static void fake_release(struct uiommu_mapping *mapping)
 static const struct ui_mapping_ops fake_ops = {
 	.read = fake_read,
 	.write = fake_write,
+	.write_block = fake_write_block,
+	.enqueue = fake_enqueue,
 	.release = fake_release,
 };
 

@@ -24,6 +24,7 @@ struct fake_access {
 /*
  *  count	atomic; those beyond the log's end are only counted
  *  fail	accesses answer -EIO
+ *  enqueue_rc	the answer to enqcmd; what it brought is stored if that is 0
  *  hook	called before each access
  */
 struct fake {
@@ -32,6 +33,7 @@ struct fake {
 	struct fake_access log[FAKE_LOG];
 	unsigned int count;
 	bool fail;
+	int enqueue_rc;
 	int released;
 	void (*hook)(struct fake *fake);
 };

@@ -259,6 +259,33 @@ static void test_mapping(void **state)
 	client_close(&c);
 }
 
+/* This device doesn't know blocks: they are words for it. */
+static void test_block(void **state)
+{
+	uint64_t block[8] = {0xdeadbeef}, value;
+	struct uiommu_mapping *m;
+	struct client c;
+	int fd;
+
+	client_open(&c);
+	fd = open_bound(&c);
+	set_command(&c, fd, 0);
+	assert_int_equal(
+		uiommu_file_mmap(c.files[fd], PROT_READ | PROT_WRITE, MAP_SHARED, 0, 4096, &m), 0);
+	assert_int_equal(uiommu_mapping_write_block(m, 0, block), -EIO);
+	set_command(&c, fd, 2);
+	assert_int_equal(uiommu_mapping_write_block(m, 0, block), 0);
+	assert_int_equal(uiommu_mapping_read(m, 0, &value, 8), 0);
+	assert_int_equal(value, 0xdeadbeef);
+	assert_int_equal(uiommu_mapping_write_block(m, 4096, block), -EIO);
+	assert_int_equal(uiommu_mapping_enqueue(m, 4096, block), -EIO);
+	/* Nobody bound this process. */
+	assert_int_equal(uiommu_mapping_enqueue(m, 0, block), -EPERM);
+	uiommu_mapping_put(m);
+	do_close(&c, fd);
+	client_close(&c);
+}
+
 static long set_irqs(struct client *c, int fd, uint32_t index, uint32_t flags, uint32_t start,
 		     uint32_t count, int32_t data)
 {
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_mmap_arguments),
 		cmocka_unit_test(test_mapping),
 		cmocka_unit_test(test_set_irqs_errors),
+		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_set_irqs),
 		cmocka_unit_test(test_intx),
 		cmocka_unit_test(test_features),
