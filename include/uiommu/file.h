@@ -174,6 +174,63 @@ UIOMMU_API int uiommu_tree_load(struct uiommu *ctx, int dirfd,
  */
 UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
 
+/**
+ * struct uiommu_tree_store_ops - what a write to a file of the tree may ask
+ * @in_use: has anybody the device open, in whatever process?  "0000:01:00.0"
+ * @reset: reset the device, if it is in this process
+ *
+ * Both are optional, called under the lock of the tree's bindings, and must not store.
+ */
+struct uiommu_tree_store_ops {
+	bool (*in_use)(void *opaque, const char *device);
+	void (*reset)(void *opaque, const char *device);
+};
+
+/**
+ * uiommu_tree_store() - write to a file of the tree, as to one of sysfs
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @path: absolute, as the client says it; its folder has no links in it
+ * @text: what is written; one call is one command
+ * @length: of @text; of more than 4096 bytes only those are taken
+ * @ops: may be NULL
+ * @opaque: for @ops
+ *
+ * bind, unbind, new_id, remove_id, drivers_probe, drivers_autoprobe, driver_override, reset,
+ * remove and rescan have their effects in the tree, at once and for all processes; other files
+ * take what is written, and nothing comes of it.
+ *
+ * Return: how many bytes were taken; -EINPROGRESS: the device must be released first, which
+ * the caller waits for; -ENODEV, -EINVAL, -EBUSY, -EEXIST as Linux; other negative errnos if
+ * the folder can't be written.
+ */
+UIOMMU_API ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t length,
+				     const struct uiommu_tree_store_ops *ops, void *opaque);
+
+/**
+ * uiommu_vfio_reset() - reset a device, as a write to its "reset" does
+ * @device: "0000:01:00.0"
+ *
+ * Return: 0; -ENODEV: there is no such.
+ */
+UIOMMU_API int uiommu_vfio_reset(struct uiommu *ctx, const char *device);
+
+/**
+ * uiommu_vfio_request() - ask whoever has a device open to release it
+ * @device: "0000:01:00.0"
+ *
+ * Signals the eventfd of its request interrupt, if there is one.
+ *
+ * Return: 0; -ENODEV: there is no such.
+ */
+UIOMMU_API int uiommu_vfio_request(struct uiommu *ctx, const char *device);
+
+/**
+ * uiommu_file_device() - the device that a file is open on
+ *
+ * Return: "0000:01:00.0", as long as the file is held; NULL: it's no file of VFIO's device.
+ */
+UIOMMU_API const char *uiommu_file_device(const struct uiommu_file *file);
+
 #ifdef __cplusplus
 }
 #endif

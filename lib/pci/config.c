@@ -24,7 +24,7 @@ void pci_config_init(struct uiommu_pci_device *pdev)
 
 	put16(config + PCI_REG_VENDOR, model->vendor);
 	put16(config + PCI_REG_DEVICE, model->device);
-	put32(config + PCI_REG_REVISION, model->revision | model->class_code << 8);
+	put32(config + PCI_REG_REVISION, model->revision | pdev->class_code << 8);
 	put16(config + PCI_REG_SUBSYS_VENDOR, 0x1af4);
 	put16(config + PCI_REG_SUBSYS_DEVICE, 0x1100);
 	put16(writable + PCI_REG_COMMAND,

@@ -205,6 +205,7 @@ static void free_device(struct uiommu_pci_device *pdev)
 		.nr_options = pdev->nr_options,
 		.text = pdev->spec,
 		.group_name = pdev->group_name,
+		.driver_name = pdev->driver_name,
 	};
 
 	pci_spec_fini(&spec);
@@ -234,6 +235,8 @@ static struct uiommu_pci_device *alloc_device(struct uiommu *ctx, struct pci_spe
 	pdev->nr_options = spec->nr_options;
 	pdev->spec = spec->text;
 	pdev->group_name = spec->group_name;
+	pdev->driver_name = spec->driver_name;
+	pdev->class_code = spec->has_class ? spec->class_code : spec->model->class_code;
 	memset(spec, 0, sizeof(*spec));
 	ui_mutex_init(&pdev->config_lock);
 	pdev->powered = 1;

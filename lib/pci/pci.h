@@ -134,7 +134,8 @@ struct pci_msix {
 /*
  * Refs: none; lives from add to the instance's end.
  * Locks: state->lock -> config_lock; neither is held across a call of the model.
- *  ctx, model, priv, address, name, bus, options, spec, group_name	immutable
+ *  ctx, model, priv, address, name, bus, options, spec	immutable
+ *  group_name, driver_name, class_code	immutable
  *  group_id				immutable
  *  bars, pasid_width, pri, *_cap, used	immutable after init
  *  iommu				immutable once added
@@ -160,6 +161,8 @@ struct uiommu_pci_device {
 	struct pci_bus *bus;
 	unsigned int group_id;
 	char *group_name;
+	char *driver_name;
+	uint32_t class_code;
 	struct pci_option *options;
 	unsigned int nr_options;
 	char *spec;
@@ -260,8 +263,11 @@ struct pci_spec {
 	struct pci_address address;
 	bool has_port; /* of a bus that isn't there yet */
 	struct pci_address port;
-	char *group_name; /* of "group=NAME"; NULL: a group of its own */
-	char *text;	  /* "MODEL[,option=value...]" without the address */
+	char *group_name;  /* of "group=NAME"; NULL: a group of its own */
+	char *driver_name; /* of "driver=NAME"; NULL: vfio-pci; "none" */
+	bool has_class;
+	uint32_t class_code; /* of "class=N" */
+	char *text;	     /* "MODEL[,option=value...]" without the address */
 };
 
 /*

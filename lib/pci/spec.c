@@ -139,16 +139,49 @@ static int default_options(struct pci_spec *spec)
 	return 0;
 }
 
-/* What every model has: "group=NAME", an IOMMU group with all others of this name. */
-static int set_group(struct pci_spec *spec, const char *name, char *errbuf, size_t errlen)
+/*
+ * What every model has: "group=NAME", an IOMMU group with all others of this name,
+ * "driver=NAME", which it is bound to at the start, and "class=0xBBSSPP".
+ */
+static int set_class(struct pci_spec *spec, const char *value, char *errbuf, size_t errlen)
 {
-	if (!name || !*name) {
-		pci_error(errbuf, errlen, "option \"group\" needs a name: write group=NAME");
+	uint64_t number;
+
+	if (!value || parse_uint(value, &number) || number > 0xffffff) {
+		pci_error(errbuf, errlen,
+			  "option \"class\" is a number of three bytes, as in class=0x020000");
 		return -EINVAL;
 	}
-	free(spec->group_name);
-	spec->group_name = strdup(name);
-	return spec->group_name ? 0 : -ENOMEM;
+	spec->has_class = true;
+	spec->class_code = (uint32_t)number;
+	return 0;
+}
+
+static char **common_option(struct pci_spec *spec, const char *name)
+{
+	if (!strcmp(name, "group"))
+		return &spec->group_name;
+	return strcmp(name, "driver") ? NULL : &spec->driver_name;
+}
+
+static int set_common(char **option, const char *name, const char *value, char *errbuf,
+		      size_t errlen)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-";
+
+	if (!value || !*value) {
+		pci_error(errbuf, errlen, "option \"%s\" needs a name: write %s=NAME", name, name);
+		return -EINVAL;
+	}
+	/* A driver's is one of a folder, too. */
+	if (!strcmp(name, "driver") && (value[strspn(value, safe)] || strlen(value) > 32)) {
+		pci_error(errbuf, errlen, "\"%s\" is no name of a driver", value);
+		return -EINVAL;
+	}
+	free(*option);
+	*option = strdup(value);
+	return *option ? 0 : -ENOMEM;
 }
 
 /* "name=value"; @text is changed. */
@@ -161,8 +194,10 @@ static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t 
 
 	if (value)
 		*value++ = '\0';
-	if (!strcmp(text, "group"))
-		return set_group(spec, value, errbuf, errlen);
+	if (!strcmp(text, "class"))
+		return set_class(spec, value, errbuf, errlen);
+	if (common_option(spec, text))
+		return set_common(common_option(spec, text), text, value, errbuf, errlen);
 	for (i = 0; i < spec->nr_options; i++) {
 		if (strcmp(spec->options[i].desc->name, text)) {
 			name_list_add(&names, spec->options[i].desc->name);
@@ -175,6 +210,8 @@ static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t 
 		return -EINVAL;
 	}
 	name_list_add(&names, "group");
+	name_list_add(&names, "driver");
+	name_list_add(&names, "class");
 	pci_error(errbuf, errlen, "%s has no option \"%s\": its options are %s", model, text,
 		  names.text);
 	return -EINVAL;
@@ -263,6 +300,7 @@ void pci_spec_fini(struct pci_spec *spec)
 		free(spec->options[i].string);
 	free(spec->options);
 	free(spec->group_name);
+	free(spec->driver_name);
 	free(spec->text);
 	memset(spec, 0, sizeof(*spec));
 }

@@ -160,9 +160,9 @@ static void write_debugfs(struct tree *tree)
 }
 
 /* A module counts as loaded when its folder is there. */
-static void write_module(struct tree *tree, const char *module)
+void vfio_write_module(struct tree *tree, const char *module)
 {
-	char path[64];
+	char path[96];
 	int dir;
 
 	snprintf(path, sizeof(path), "/sys/module/%s", module);
@@ -250,13 +250,13 @@ static void write_all(struct tree *tree)
 		write_debugfs(tree);
 	}
 	write_nodes(tree);
-	write_module(tree, "iommufd");
+	vfio_write_module(tree, "iommufd");
 	/* Without a device the host's own /sys will do, and a run starts sooner. */
 	if (cds_list_empty(&tree->ctx->pci->devices))
 		return;
 	write_bus(tree);
-	write_module(tree, "vfio");
-	write_module(tree, "vfio_pci");
+	vfio_write_module(tree, "vfio");
+	vfio_write_module(tree, "vfio_pci");
 	merge_host_folders(tree);
 }
 
@@ -288,6 +288,7 @@ int uiommu_tree_write(struct uiommu *ctx, int dirfd, char *errbuf, size_t errlen
 		tree.manifest = open_manifest(&tree, dirfd);
 	if (tree.manifest) {
 		write_all(&tree);
+		vfio_bind_start(&tree, dirfd);
 		if (ferror(tree.manifest))
 			tree_fail(&tree, -ENOSPC);
 		if (fclose(tree.manifest))

@@ -152,6 +152,12 @@ void vfio_irqs_release_locked(struct vfio_device *vdev);
 void *vfio_eventfd_get(struct vfio_device *vdev, struct uiommu_mm *mm, int fd);
 void vfio_eventfd_put(struct vfio_device *vdev, void *eventfd);
 
+/* bindstart.c: drivers of the devices of a tree that was just written to @dirfd. */
+struct tree;
+void vfio_bind_start(struct tree *tree, int dirfd);
+/* tree.c: a module counts as loaded when its folder is there. */
+void vfio_write_module(struct tree *tree, const char *module);
+
 /* region.c */
 ssize_t vfio_region_read(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf, size_t count,
 			 uint64_t pos);

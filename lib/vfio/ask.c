@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/ask.c - what sysfs asks of a device's user, and of its file
+ */
+#include <errno.h>
+
+#include "vfio/vfio.h"
+
+static struct vfio_device *find(struct uiommu *ctx, const char *name)
+{
+	struct uiommu_pci_device *pdev;
+	struct pci_address address;
+
+	if (pci_address_parse(name, &address))
+		return NULL;
+	pdev = pci_device_find(ctx, &address);
+	return pdev ? pdev->driver_data : NULL;
+}
+
+int uiommu_vfio_reset(struct uiommu *ctx, const char *device)
+{
+	struct vfio_device *vdev = find(ctx, device);
+
+	if (!vdev)
+		return -ENODEV;
+	ui_mutex_lock(&vdev->lock);
+	pci_reset(vdev->pdev);
+	ui_mutex_unlock(&vdev->lock);
+	return 0;
+}
+
+int uiommu_vfio_request(struct uiommu *ctx, const char *device)
+{
+	struct vfio_device *vdev = find(ctx, device);
+
+	if (!vdev)
+		return -ENODEV;
+	ui_mutex_lock(&vdev->lock);
+	if (vdev->irqs.req)
+		ctx->host->eventfd_signal(ctx->opaque, vdev->irqs.req);
+	ui_mutex_unlock(&vdev->lock);
+	return 0;
+}
+
+const char *uiommu_file_device(const struct uiommu_file *file)
+{
+	if (file->ops != &vfio_device_ops)
+		return NULL;
+	/* file is its first member */
+	return ((const struct vfio_file *)file)->vdev->pdev->name;
+}

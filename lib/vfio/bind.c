@@ -1,0 +1,684 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * vfio/bind.c - which driver a device of the tree is bound to, on disk
+ *
+ * Any process of a run may change it, and all see it at once: so there is no state but
+ * what is in the run's folder.  A lock on the manifest orders changes; readers of the tree
+ * take none, and may see a change half done, as those of sysfs may.
+ *
+ *	root/sys/.../DEVICE/driver	to whom it is bound
+ *	drivers/NAME			the drivers of ours, with their IDs: one a line, that
+ *					begins with "own", or with "new" from new_id
+ *	unbound/DEVICE/			what vfio-pci gives a device and it has not just now,
+ *					moved there as it is: its node, links and folder
+ *	unbound/group-N			the node of a group without such a device
+ *	unplugged/DEVICE/		its folder, and links to it
+ *
+ * So vfioN is a device's own number, however often it is bound.
+ */
+#include "vfio/bind.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ANY_ID 0xffffffffu
+
+/* Room for a path in the folder. */
+#define BIND_PATH 320
+
+int bind_open(struct bind *bind, int dirfd)
+{
+	int rc;
+
+	bind->dirfd = dirfd;
+	bind->lockfd = -1;
+	bind->rootfd = openat(dirfd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bind->rootfd < 0)
+		return -errno;
+	bind->lockfd = openat(dirfd, "manifest", O_RDONLY | O_CLOEXEC);
+	while (bind->lockfd >= 0 && flock(bind->lockfd, LOCK_EX)) {
+		if (errno != EINTR)
+			break;
+	}
+	rc = bind->lockfd < 0 ? -errno : 0;
+	if (rc)
+		close(bind->rootfd);
+	return rc;
+}
+
+void bind_close(struct bind *bind)
+{
+	close(bind->lockfd);
+	close(bind->rootfd);
+}
+
+/* ---- small files and links ---- */
+
+static int read_at(int dir, const char *path, char *text, size_t size)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return n < 0 ? -EIO : 0;
+}
+
+/* In place: who has it open sees the new text.  The file is there. */
+static int write_at(int dir, const char *path, const char *text)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+	size_t length = strlen(text);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, text, length, 0) != (ssize_t)length || ftruncate(fd, (off_t)length))
+		rc = -ENOSPC;
+	close(fd);
+	return rc;
+}
+
+/* The last name in a link's text. */
+static int link_name(int dir, const char *path, char *name, size_t size)
+{
+	char text[BIND_PATH], *slash;
+	ssize_t n = readlinkat(dir, path, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	slash = strrchr(text, '/');
+	return (size_t)snprintf(name, size, "%s", slash ? slash + 1 : text) < size ? 0 :
+										     -ENAMETOOLONG;
+}
+
+/* In "sys/" + @folder, to "sys/" + @to, with as many ".." as it takes. */
+static int link_in_sys(int root, const char *folder, const char *name, const char *to)
+{
+	char path[BIND_PATH], text[BIND_PATH];
+	const char *p = folder;
+	size_t n = 0;
+
+	do {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "../");
+		p = strchr(p, '/');
+	} while (p++ && n < sizeof(text) / 2);
+	snprintf(text + n, sizeof(text) - n, "%s", to);
+	snprintf(path, sizeof(path), "sys/%s/%s", folder, name);
+	return symlinkat(text, root, path) && errno != EEXIST ? -errno : 0;
+}
+
+int bind_read(struct bind *bind, const struct bind_device *dev, const char *file, char *text,
+	      size_t size)
+{
+	char path[BIND_PATH];
+
+	snprintf(path, sizeof(path), "sys/%s/%s", dev->path, file);
+	return read_at(bind->rootfd, path, text, size);
+}
+
+int bind_write(struct bind *bind, const struct bind_device *dev, const char *file, const char *text)
+{
+	char path[BIND_PATH];
+
+	snprintf(path, sizeof(path), "sys/%s/%s", dev->path, file);
+	return write_at(bind->rootfd, path, text);
+}
+
+/* ---- devices and drivers ---- */
+
+int bind_find(struct bind *bind, const char *name, struct bind_device *dev)
+{
+	char path[BIND_PATH], text[BIND_PATH];
+	struct stat root, st;
+	const char *folder;
+	ssize_t n;
+
+	if (!name[0] || strlen(name) >= sizeof(dev->name) || strchr(name, '/') || name[0] == '.')
+		return -ENODEV;
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", name);
+	n = readlinkat(bind->rootfd, path, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	folder = strstr(text, "devices/");
+	if (!folder || strlen(folder) >= sizeof(dev->path))
+		return -ENODEV;
+	snprintf(path, sizeof(path), "sys/%s", folder);
+	/* Links lead from here to the host's. */
+	if (fstat(bind->rootfd, &root) || fstatat(bind->rootfd, path, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !S_ISDIR(st.st_mode) || st.st_dev != root.st_dev)
+		return -ENODEV;
+	strcpy(dev->name, name);
+	strcpy(dev->path, folder);
+	snprintf(path, sizeof(path), "sys/%s/driver", folder);
+	if (link_name(bind->rootfd, path, dev->driver, sizeof(dev->driver)))
+		dev->driver[0] = '\0';
+	return 0;
+}
+
+static bool name_ok(const char *name)
+{
+	return name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) < 64;
+}
+
+bool bind_driver_known(struct bind *bind, const char *driver)
+{
+	char path[BIND_PATH];
+
+	snprintf(path, sizeof(path), "drivers/%s", driver);
+	return name_ok(driver) && !faccessat(bind->dirfd, path, F_OK, 0);
+}
+
+int bind_driver_add(struct bind *bind, const char *driver)
+{
+	static const char *const files[] = {"bind", "unbind", "new_id", "remove_id", "uevent"};
+	char path[BIND_PATH];
+	unsigned int i;
+	int fd, rc = 0;
+
+	if (!name_ok(driver))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s", driver);
+	/* The host has one, and a link to it is here: ours takes its place. */
+	unlinkat(bind->rootfd, path, 0);
+	if (mkdirat(bind->rootfd, path, 0755) && errno != EEXIST)
+		return -errno;
+	for (i = 0; i < sizeof(files) / sizeof(files[0]) && !rc; i++) {
+		snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/%s", driver, files[i]);
+		fd = openat(bind->rootfd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0200);
+		rc = fd < 0 ? -errno : 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	if (mkdirat(bind->dirfd, "drivers", 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "drivers/%s", driver);
+	fd = rc ? -1 : openat(bind->dirfd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (!rc && fd < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* ---- what vfio-pci gives a device ---- */
+
+/* The only name in a folder that begins so. */
+static bool name_like(int dir, const char *path, const char *start, char *name, size_t size)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	while (d && !found && (entry = readdir(d))) {
+		found = !strncmp(entry->d_name, start, strlen(start)) &&
+			strlen(entry->d_name) < size;
+		if (found)
+			strcpy(name, entry->d_name);
+	}
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+struct moves {
+	struct {
+		char here[BIND_PATH]; /* in root */
+		const char *away;     /* in the device's folder below "unbound" */
+	} one[4];
+};
+
+/* Where each thing belongs, by what the folder vfio-dev says, wherever that is. */
+static bool vfio_things(int dir, const char *vfio_dev, const struct bind_device *dev,
+			struct moves *moves)
+{
+	char path[BIND_PATH + 32], name[32] = "", number[32] = "";
+
+	if (!name_like(dir, vfio_dev, "vfio", name, sizeof(name)))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s/dev", vfio_dev, name);
+	if (read_at(dir, path, number, sizeof(number)))
+		return false;
+	snprintf(moves->one[0].here, BIND_PATH, "sys/%s/vfio-dev", dev->path);
+	moves->one[0].away = "vfio-dev";
+	snprintf(moves->one[1].here, BIND_PATH, "sys/class/vfio-dev/%s", name);
+	moves->one[1].away = "class";
+	snprintf(moves->one[2].here, BIND_PATH, "sys/dev/char/%s", number);
+	moves->one[2].away = "char";
+	snprintf(moves->one[3].here, BIND_PATH, "dev/vfio/devices/%s", name);
+	moves->one[3].away = "node";
+	return true;
+}
+
+/* Has another device of the group vfio-pci?  @group: its number */
+static bool group_in_use(struct bind *bind, const struct bind_device *dev, const char *group)
+{
+	char path[BIND_PATH];
+	struct bind_device other;
+	struct dirent *entry;
+	bool used = false;
+	DIR *d;
+	int fd;
+
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%s/devices", group);
+	fd = openat(bind->rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && !used && (entry = readdir(d)))
+		used = strcmp(entry->d_name, dev->name) &&
+		       !bind_find(bind, entry->d_name, &other) && !strcmp(other.driver, BIND_VFIO);
+	if (d)
+		closedir(d);
+	return used;
+}
+
+/* The group's node goes with its last device and comes with its first. */
+static void move_group(struct bind *bind, const struct bind_device *dev, bool away)
+{
+	char path[BIND_PATH], group[16], here[64], there[64];
+
+	snprintf(path, sizeof(path), "sys/%s/iommu_group", dev->path);
+	if (link_name(bind->rootfd, path, group, sizeof(group)))
+		return;
+	snprintf(here, sizeof(here), "dev/vfio/%s", group);
+	snprintf(there, sizeof(there), "unbound/group-%s", group);
+	if (!away)
+		renameat(bind->dirfd, there, bind->rootfd, here);
+	else if (!group_in_use(bind, dev, group))
+		renameat(bind->rootfd, here, bind->dirfd, there);
+}
+
+static int vfio_move(struct bind *bind, const struct bind_device *dev, bool away)
+{
+	char path[BIND_PATH], there[BIND_PATH];
+	struct moves moves;
+	int i, rc = 0;
+
+	mkdirat(bind->dirfd, "unbound", 0755);
+	snprintf(path, sizeof(path), "unbound/%s", dev->name);
+	mkdirat(bind->dirfd, path, 0755);
+	if (away) {
+		snprintf(path, sizeof(path), "sys/%s/vfio-dev", dev->path);
+		if (!vfio_things(bind->rootfd, path, dev, &moves))
+			return 0;
+	} else {
+		snprintf(path, sizeof(path), "unbound/%s/vfio-dev", dev->name);
+		if (!vfio_things(bind->dirfd, path, dev, &moves))
+			return 0;
+	}
+	/* The node is the last to come and the first to go. */
+	for (i = 0; i < 4 && !rc; i++) {
+		const char *here = moves.one[away ? 3 - i : i].here;
+
+		snprintf(there, sizeof(there), "unbound/%s/%s", dev->name,
+			 moves.one[away ? 3 - i : i].away);
+		if (away)
+			rc = renameat(bind->rootfd, here, bind->dirfd, there);
+		else
+			rc = renameat(bind->dirfd, there, bind->rootfd, here);
+	}
+	move_group(bind, dev, away);
+	return rc ? -errno : 0;
+}
+
+/* ---- binding ---- */
+
+/* The first line of uevent says the driver, if there is one. */
+static int write_uevent(struct bind *bind, const struct bind_device *dev)
+{
+	char path[BIND_PATH], old[1024], text[1200];
+	const char *rest = old;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "sys/%s/uevent", dev->path);
+	fd = openat(bind->rootfd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, old, sizeof(old) - 1);
+	close(fd);
+	old[n < 0 ? 0 : n] = '\0';
+	if (!strncmp(old, "DRIVER=", 7)) {
+		rest = strchr(old, '\n');
+		rest = rest ? rest + 1 : "";
+	}
+	snprintf(text, sizeof(text), "%s%s%s%s", dev->driver[0] ? "DRIVER=" : "", dev->driver,
+		 dev->driver[0] ? "\n" : "", rest);
+	return write_at(bind->rootfd, path, text);
+}
+
+int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver)
+{
+	char path[BIND_PATH], to[BIND_PATH];
+	int rc;
+
+	snprintf(to, sizeof(to), "bus/pci/drivers/%s", driver);
+	rc = link_in_sys(bind->rootfd, to, dev->name, dev->path);
+	if (rc)
+		return rc;
+	snprintf(dev->driver, sizeof(dev->driver), "%s", driver);
+	if (!strcmp(driver, BIND_VFIO))
+		rc = vfio_move(bind, dev, false);
+	snprintf(path, sizeof(path), "%s", dev->path);
+	if (!rc)
+		rc = link_in_sys(bind->rootfd, path, "driver", to);
+	return rc ? rc : write_uevent(bind, dev);
+}
+
+int bind_detach(struct bind *bind, struct bind_device *dev)
+{
+	char path[BIND_PATH];
+	int rc = 0;
+
+	if (!strcmp(dev->driver, BIND_VFIO))
+		rc = vfio_move(bind, dev, true);
+	snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/%s", dev->driver, dev->name);
+	unlinkat(bind->rootfd, path, 0);
+	snprintf(path, sizeof(path), "sys/%s/driver", dev->path);
+	unlinkat(bind->rootfd, path, 0);
+	dev->driver[0] = '\0';
+	return rc ? rc : write_uevent(bind, dev);
+}
+
+/* ---- IDs ---- */
+
+int bind_id_of(struct bind *bind, const struct bind_device *dev, struct bind_id *id)
+{
+	const struct {
+		const char *file;
+		unsigned int *value;
+	} parts[] = {{"vendor", &id->vendor},
+		     {"device", &id->device},
+		     {"subsystem_vendor", &id->subvendor},
+		     {"subsystem_device", &id->subdevice},
+		     {"class", &id->class}};
+	char text[32];
+	unsigned int i;
+	int rc = 0;
+
+	*id = (struct bind_id){.mask = 0};
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]) && !rc; i++) {
+		rc = bind_read(bind, dev, parts[i].file, text, sizeof(text));
+		if (!rc)
+			*parts[i].value = (unsigned int)strtoul(text, NULL, 16);
+	}
+	return rc;
+}
+
+static bool id_is(unsigned int pattern, unsigned int value)
+{
+	return pattern == ANY_ID || pattern == value;
+}
+
+static bool id_matches(const struct bind_id *id, const struct bind_id *of)
+{
+	return id_is(id->vendor, of->vendor) && id_is(id->device, of->device) &&
+	       id_is(id->subvendor, of->subvendor) && id_is(id->subdevice, of->subdevice) &&
+	       !((id->class ^ of->class) & id->mask);
+}
+
+static FILE *open_ids(struct bind *bind, const char *driver, int flags, const char *mode)
+{
+	char path[BIND_PATH];
+	FILE *file;
+	int fd;
+
+	snprintf(path, sizeof(path), "drivers/%s", driver);
+	fd = openat(bind->dirfd, path, flags | O_CLOEXEC, 0644);
+	file = fd < 0 ? NULL : fdopen(fd, mode);
+	if (!file && fd >= 0)
+		close(fd);
+	return file;
+}
+
+/* The next one in the file; false: no more. */
+static bool next_id(FILE *file, struct bind_id *id)
+{
+	*id = (struct bind_id){.fields = 6};
+	return fscanf(file, "%3s %x %x %x %x %x %x", id->kind, &id->vendor, &id->device,
+		      &id->subvendor, &id->subdevice, &id->class, &id->mask) == 7;
+}
+
+static bool driver_has_id(struct bind *bind, const char *driver, const struct bind_id *of)
+{
+	FILE *file = open_ids(bind, driver, O_RDONLY, "r");
+	struct bind_id id;
+	bool found = false;
+
+	while (file && !found && next_id(file, &id))
+		found = id_matches(&id, of);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static void print_id(FILE *file, const char *kind, const struct bind_id *id)
+{
+	fprintf(file, "%s %x %x %x %x %x %x\n", kind, id->vendor, id->device, id->subvendor,
+		id->subdevice, id->class, id->mask);
+}
+
+int bind_id_add(struct bind *bind, const char *driver, const struct bind_id *id,
+		enum bind_id_kind kind)
+{
+	bool failed;
+	FILE *file;
+
+	if (kind != BIND_ID_MORE && driver_has_id(bind, driver, id))
+		return -EEXIST;
+	file = open_ids(bind, driver, O_WRONLY | O_APPEND, "a");
+	if (!file)
+		return -errno;
+	print_id(file, kind == BIND_ID_OWN ? "own" : "new", id);
+	failed = ferror(file);
+	return fclose(file) || failed ? -ENOSPC : 0;
+}
+
+static bool id_to_remove(const struct bind_id *id, const struct bind_id *what)
+{
+	return !strcmp(id->kind, "new") && id->vendor == what->vendor &&
+	       id->device == what->device &&
+	       (what->subvendor == ANY_ID || id->subvendor == what->subvendor) &&
+	       (what->subdevice == ANY_ID || id->subdevice == what->subdevice) &&
+	       !((id->class ^ what->class) & what->mask);
+}
+
+int bind_id_remove(struct bind *bind, const char *driver, const struct bind_id *what)
+{
+	FILE *file = open_ids(bind, driver, O_RDONLY, "r"), *out;
+	char path[BIND_PATH], *text = NULL;
+	bool found = false;
+	struct bind_id id;
+	size_t n;
+	int rc;
+
+	if (!file)
+		return -errno;
+	out = open_memstream(&text, &n);
+	while (out && next_id(file, &id)) {
+		if (!found && id_to_remove(&id, what))
+			found = true;
+		else
+			print_id(out, id.kind, &id);
+	}
+	fclose(file);
+	if (!out || fclose(out)) {
+		free(text);
+		return -ENOMEM;
+	}
+	snprintf(path, sizeof(path), "drivers/%s", driver);
+	rc = found ? write_at(bind->dirfd, path, text) : -ENODEV;
+	free(text);
+	return rc;
+}
+
+/* ---- who belongs to whom ---- */
+
+bool bind_match(struct bind *bind, const struct bind_device *dev, const char *driver)
+{
+	char override[4096];
+	struct bind_id id;
+
+	if (!bind_read(bind, dev, "driver_override", override, sizeof(override)) &&
+	    strcmp(override, "(null)"))
+		return !strcmp(override, driver);
+	return !bind_id_of(bind, dev, &id) && driver_has_id(bind, driver, &id);
+}
+
+/* @dev: to be probed, or NULL: all; @driver: with whom, or NULL: all */
+struct probe {
+	struct bind *bind;
+	struct bind_device *dev;
+	const char *driver;
+};
+
+/* Each name in a folder; the last answer that isn't 0. */
+static int each_name(int dir, const char *path, int (*fn)(struct probe *probe, const char *name),
+		     struct probe *probe)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int rc = 0;
+
+	while (d && (entry = readdir(d))) {
+		int one = entry->d_name[0] == '.' ? 0 : fn(probe, entry->d_name);
+
+		rc = one ? one : rc;
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+static int probe_pair(struct bind *bind, struct bind_device *dev, const char *driver)
+{
+	return dev->driver[0] || !bind_match(bind, dev, driver) ? 0 :
+								  bind_attach(bind, dev, driver);
+}
+
+static int probe_with(struct probe *probe, const char *driver)
+{
+	return probe_pair(probe->bind, probe->dev, driver);
+}
+
+int bind_probe(struct bind *bind, struct bind_device *dev)
+{
+	struct probe probe = {.bind = bind, .dev = dev};
+
+	return each_name(bind->dirfd, "drivers", probe_with, &probe);
+}
+
+static int probe_one(struct probe *probe, const char *name)
+{
+	struct bind_device dev;
+
+	return bind_find(probe->bind, name, &dev) ? 0 :
+						    probe_pair(probe->bind, &dev, probe->driver);
+}
+
+int bind_probe_driver(struct bind *bind, const char *driver)
+{
+	struct probe probe = {.bind = bind, .driver = driver};
+
+	return each_name(bind->rootfd, "sys/bus/pci/devices", probe_one, &probe);
+}
+
+/* ---- unplugging ---- */
+
+/* What there is of a device without a driver, and its place below "unplugged". */
+enum {
+	LINK,
+	GROUP,
+	FOLDER,
+	THINGS
+};
+static const char *const thing_names[THINGS] = {"link", "group", "folder"};
+
+static void unplugged_things(struct bind *bind, const struct bind_device *dev,
+			     char things[THINGS][BIND_PATH])
+{
+	char path[BIND_PATH], group[16] = "";
+
+	snprintf(path, sizeof(path), "sys/%s/iommu_group", dev->path);
+	link_name(bind->rootfd, path, group, sizeof(group));
+	snprintf(things[LINK], BIND_PATH, "sys/bus/pci/devices/%s", dev->name);
+	snprintf(things[GROUP], BIND_PATH, "sys/kernel/iommu_groups/%s/devices/%s", group,
+		 dev->name);
+	snprintf(things[FOLDER], BIND_PATH, "sys/%s", dev->path);
+}
+
+int bind_unplug(struct bind *bind, struct bind_device *dev)
+{
+	char things[THINGS][BIND_PATH], path[BIND_PATH];
+	int i, fd, rc = 0;
+
+	if (dev->driver[0])
+		rc = bind_detach(bind, dev);
+	unplugged_things(bind, dev, things);
+	mkdirat(bind->dirfd, "unplugged", 0755);
+	snprintf(path, sizeof(path), "unplugged/%s", dev->name);
+	mkdirat(bind->dirfd, path, 0755);
+	/* Where they were, for the way back. */
+	snprintf(path, sizeof(path), "unplugged/%s/places", dev->name);
+	fd = openat(bind->dirfd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < THINGS && !rc; i++) {
+		dprintf(fd, "%s\n", things[i]);
+		snprintf(path, sizeof(path), "unplugged/%s/%s", dev->name, thing_names[i]);
+		if (renameat(bind->rootfd, things[i], bind->dirfd, path))
+			rc = -errno;
+	}
+	close(fd);
+	return rc;
+}
+
+static int replug_one(struct probe *probe, const char *name)
+{
+	char path[BIND_PATH], here[BIND_PATH], autoprobe[8] = "1";
+	struct bind *bind = probe->bind;
+	struct bind_device dev;
+	FILE *places;
+	int i, fd;
+
+	snprintf(path, sizeof(path), "unplugged/%s/places", name);
+	fd = openat(bind->dirfd, path, O_RDONLY | O_CLOEXEC);
+	places = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!places)
+		return 0;
+	for (i = 0; i < THINGS && fgets(here, sizeof(here), places); i++) {
+		here[strcspn(here, "\n")] = '\0';
+		snprintf(path, sizeof(path), "unplugged/%s/%s", name, thing_names[i]);
+		renameat(bind->dirfd, path, bind->rootfd, here);
+	}
+	fclose(places);
+	snprintf(path, sizeof(path), "unplugged/%s/places", name);
+	unlinkat(bind->dirfd, path, 0);
+	if (bind_find(bind, name, &dev))
+		return -ENODEV;
+	/* It is a new device, of which nobody has said anything. */
+	bind_write(bind, &dev, "driver_override", "(null)\n");
+	read_at(bind->rootfd, "sys/bus/pci/drivers_autoprobe", autoprobe, sizeof(autoprobe));
+	return autoprobe[0] == '0' ? 0 : bind_probe(bind, &dev);
+}
+
+int bind_replug(struct bind *bind)
+{
+	struct probe probe = {.bind = bind};
+
+	return each_name(bind->dirfd, "unplugged", replug_one, &probe);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vfio/bind.h - which driver a device of the tree is bound to, on disk
+ */
+#ifndef UI_VFIO_BIND_H
+#define UI_VFIO_BIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uiommu/file.h>
+
+#define BIND_VFIO "vfio-pci"
+
+/*
+ * A run's folder, with the lock of all that changes bindings in it.
+ *  dirfd	the folder; the caller's
+ *  rootfd	its "root"
+ *  lockfd	its manifest, which holds the lock
+ */
+struct bind {
+	int dirfd;
+	int rootfd;
+	int lockfd;
+};
+
+/*
+ *  name	"0000:01:00.0"
+ *  path	"devices/pci0000:00/.../0000:01:00.0"
+ *  driver	"": none
+ */
+struct bind_device {
+	char name[16];
+	char path[200];
+	char driver[64];
+};
+
+/* What new_id takes: seven numbers, and how many were given. */
+struct bind_id {
+	unsigned int vendor, device, subvendor, subdevice, class, mask;
+	unsigned long data;
+	int fields;
+	char kind[4]; /* "own" or "new" */
+};
+
+/* 0 or -errno; waits for whoever has the lock. */
+int bind_open(struct bind *bind, int dirfd);
+void bind_close(struct bind *bind);
+
+/* All of the following under the lock; they return 0 or -errno. */
+
+/* -ENODEV: none of ours. */
+int bind_find(struct bind *bind, const char *name, struct bind_device *dev);
+/* Is this a driver of ours? */
+bool bind_driver_known(struct bind *bind, const char *driver);
+int bind_driver_add(struct bind *bind, const char *driver);
+/* Says driver_override, or the driver's IDs, that they belong together? */
+bool bind_match(struct bind *bind, const struct bind_device *dev, const char *driver);
+int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver);
+int bind_detach(struct bind *bind, struct bind_device *dev);
+/* To the driver that matches, if one does and it has none. */
+int bind_probe(struct bind *bind, struct bind_device *dev);
+/* All devices without a driver that match. */
+int bind_probe_driver(struct bind *bind, const char *driver);
+
+enum bind_id_kind {
+	BIND_ID_OWN,  /* the driver's own, which nobody can remove */
+	BIND_ID_NEW,  /* -EEXIST, if it has one that matches it */
+	BIND_ID_MORE, /* also if it has */
+};
+int bind_id_add(struct bind *bind, const char *driver, const struct bind_id *id,
+		enum bind_id_kind kind);
+/* -ENODEV: there is no such */
+int bind_id_remove(struct bind *bind, const char *driver, const struct bind_id *id);
+/* The ID that the device has. */
+int bind_id_of(struct bind *bind, const struct bind_device *dev, struct bind_id *id);
+
+/* The device is unplugged, and all that were are plugged in again. */
+int bind_unplug(struct bind *bind, struct bind_device *dev);
+int bind_replug(struct bind *bind);
+
+/* A file of the device: its text, without the newline; and writing it. */
+int bind_read(struct bind *bind, const struct bind_device *dev, const char *file, char *text,
+	      size_t size);
+int bind_write(struct bind *bind, const struct bind_device *dev, const char *file,
+	       const char *text);
+
+#endif /* UI_VFIO_BIND_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Writes to files of the tree, without a client: what the library answers, and what is on
+ * disk after it.  Programs' ways to it are in tests/preload.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define A "beef:05:00.0"
+#define B "beef:06:00.0"
+#define BUS "/sys/bus/pci/"
+#define VFIO BUS "drivers/vfio-pci/"
+
+struct place {
+	struct uiommu *ctx;
+	char dir[64];
+	int fd;
+};
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+/* Two devices in one group: A on vfio-pci, B on none. */
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+	char err[256] = "";
+
+	assert_non_null(p);
+	snprintf(p->dir, sizeof(p->dir), "/tmp/test-store-XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(uiommu_create(NULL, &p->ctx), 0);
+	if (uiommu_pci_device_add(p->ctx, "ats-testdev,group=g@" A, NULL, err, sizeof(err)) ||
+	    uiommu_pci_device_add(p->ctx, "ats-testdev,group=g,driver=none,class=0x020000@" B, NULL,
+				  err, sizeof(err)) ||
+	    uiommu_tree_write(p->ctx, p->fd, err, sizeof(err)))
+		fail_msg("%s", err);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+
+	uiommu_destroy(p->ctx);
+	close(p->fd);
+	assert_int_equal(nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	free(p);
+	return 0;
+}
+
+static ssize_t store(struct place *p, const char *path, const char *text)
+{
+	ssize_t rc;
+
+	errno = 77;
+	rc = uiommu_tree_store(p->fd, path, text, strlen(text), NULL, NULL);
+	assert_int_equal(errno, 77);
+	return rc;
+}
+
+static bool takes(struct place *p, const char *path, const char *text)
+{
+	return store(p, path, text) == (ssize_t)strlen(text);
+}
+
+#define TREE "root"
+
+static bool there(struct place *p, const char *path)
+{
+	char full[400];
+
+	snprintf(full, sizeof(full), "%s/" TREE "%s", p->dir, path);
+	return !access(full, F_OK);
+}
+
+static void test_answers(void **state)
+{
+	struct place *p = *state;
+
+	assert_true(there(p, VFIO A) && !there(p, VFIO B));
+	assert_int_equal(store(p, VFIO "bind", A), -EBUSY);
+	assert_int_equal(store(p, VFIO "bind", B), -ENODEV);
+	assert_int_equal(store(p, VFIO "unbind", B), -ENODEV);
+	assert_int_equal(store(p, VFIO "unbind", "../" A), -ENODEV);
+	assert_int_equal(store(p, VFIO "unbind", A "\n\n"), -ENODEV);
+	assert_true(takes(p, VFIO "unbind", ""));
+	assert_true(takes(p, VFIO "unbind", A "\n"));
+	assert_false(there(p, VFIO A));
+	assert_int_equal(store(p, VFIO "new_id", "1234"), -EINVAL);
+	/* Data of the driver's own, of which it has none. */
+	assert_int_equal(store(p, VFIO "new_id", "1234 11e9 1af4 1100 0 0 5"), -EINVAL);
+	assert_int_equal(store(p, VFIO "remove_id", "1234 11e9"), -ENODEV);
+	/* By its class: the override of A names the driver, so A isn't asked. */
+	assert_true(takes(p, VFIO "new_id", "1234 11e9 ffffffff ffffffff 20000 ffff00"));
+	assert_true(there(p, VFIO A) && there(p, VFIO B));
+	assert_true(takes(p, VFIO "new_id", "1234 11e9 1 2 20000 ffff00 0"));
+	assert_int_equal(store(p, VFIO "new_id", "1234 11e9 1 2 20000 ffff00"), -EEXIST);
+	assert_int_equal(store(p, VFIO "remove_id", "1234 11e9 1 3 20000"), -ENODEV);
+	assert_true(takes(p, VFIO "remove_id", "1234 11e9 1 2 20000"));
+	/* Files that are only for show, and those of drivers that are the host's. */
+	assert_true(takes(p, VFIO "uevent", "x"));
+	assert_true(takes(p, BUS "drivers/none/bind", A));
+}
+
+static bool busy(void *opaque, const char *device)
+{
+	*(int *)opaque += !strcmp(device, A);
+	return true;
+}
+
+static void test_in_use(void **state)
+{
+	static const struct uiommu_tree_store_ops ops = {.in_use = busy};
+	struct place *p = *state;
+	int asked = 0;
+
+	assert_int_equal(uiommu_tree_store(p->fd, VFIO "unbind", A, strlen(A), &ops, &asked),
+			 -EINPROGRESS);
+	assert_int_equal(uiommu_tree_store(p->fd, BUS "devices/" A "/remove", "1", 1, &ops, &asked),
+			 -EINPROGRESS);
+	assert_int_equal(asked, 2);
+	assert_true(there(p, VFIO A));
+}
+
+/* A group's node is there as long as one of its devices is vfio-pci's. */
+static void test_group_node(void **state)
+{
+	struct place *p = *state;
+	char node[128], group[400];
+	ssize_t n;
+	int fd;
+
+	snprintf(node, sizeof(node), "%s/" TREE BUS "devices/" A "/iommu_group", p->dir);
+	n = readlink(node, group, sizeof(group) - 1);
+	assert_true(n > 0);
+	group[n] = '\0';
+	snprintf(node, sizeof(node), "/dev/vfio/%s", strrchr(group, '/') + 1);
+	snprintf(group, sizeof(group), TREE "%s", node);
+	fd = openat(p->fd, group, O_WRONLY | O_CREAT, 0666);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_true(takes(p, BUS "devices/" B "/driver_override", "vfio-pci"));
+	assert_true(takes(p, BUS "drivers_probe", B));
+	assert_true(takes(p, VFIO "unbind", A));
+	assert_true(there(p, node));
+	assert_true(takes(p, VFIO "unbind", B));
+	assert_false(there(p, node));
+	assert_true(takes(p, VFIO "bind", A));
+	assert_true(there(p, node));
+}
+
+static void test_unwritable(void **state)
+{
+	assert_int_equal(uiommu_tree_store(-1, VFIO "unbind", A, 1, NULL, NULL), -EBADF);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
