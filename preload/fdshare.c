@@ -24,6 +24,7 @@
 #include <sys/time.h>
 #include <uiommu/file.h>
 
+#include "attr.h"
 #include "fdtable_object.h"
 #include "serve.h"
 #include "shim.h"
@@ -219,8 +220,10 @@ void fdshare_adopt_all(void)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] != '.')
-			fdshare_adopt(atoi(entry->d_name));
+		if (entry->d_name[0] == '.')
+			continue;
+		fdshare_adopt(atoi(entry->d_name));
+		attr_adopt(atoi(entry->d_name));
 	}
 	real_closedir(dir);
 }

@@ -30,6 +30,7 @@
 #include <sys/socket.h>
 #include <uiommu/file.h>
 
+#include "attr.h"
 #include "fdtable_object.h"
 #include "serve.h"
 #include "shim.h"
@@ -127,6 +128,7 @@ struct shim_file *fdtable_file_alloc(const char *name)
 		}
 	}
 	sf->folder = false;
+	sf->attr = false;
 	sf->dead = false;
 	sf->signalled = false;
 	sf->known = true;
@@ -275,7 +277,8 @@ static int engine_fd_move(int fd)
 /* @fd, just made, is one more descriptor of @sf.  Under table_lock, slot reserved. */
 void fdtable_local_add(struct shim_file *sf, int fd)
 {
-	slot_set(fd, (uintptr_t)sf | (sf->folder ? FDTABLE_FOLDER : 0));
+	slot_set(fd,
+		 (uintptr_t)sf | (sf->folder ? FDTABLE_FOLDER : 0) | (sf->attr ? FDTABLE_ATTR : 0));
 	sf->nfds++;
 	if (sf->client_fd < 0)
 		sf->client_fd = fd;
@@ -372,6 +375,8 @@ struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_
 	/* Never blocks: fdtable_readable() only has one byte under way. */
 	sf->accmode = flags & O_ACCMODE;
 	sf->rdev = uiommu_file_rdev(file);
+	if (uiommu_file_device(file))
+		attr_claim(sf->engine_fd, uiommu_file_device(file));
 	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
 	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
 	uiommu_file_set_private(file, sf);
@@ -580,7 +585,7 @@ void fdtable_reap(void)
 
 /* ---- folders ---- */
 
-void fdtable_mark(int fd, const char *path)
+void fdtable_mark(int fd, const char *path, bool attr)
 {
 	struct shim_file *sf;
 	struct stat st;
@@ -596,6 +601,7 @@ void fdtable_mark(int fd, const char *path)
 	sf = old && !(old & FDTABLE_FOLDER) ? NULL : fdtable_file_alloc(path);
 	if (sf && !fdtable_slot_reserve(fd)) {
 		sf->folder = true;
+		sf->attr = attr;
 		sf->rdev = st.st_dev;
 		sf->ino = st.st_ino;
 		fdtable_local_add(sf, fd);

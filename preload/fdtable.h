@@ -23,10 +23,11 @@ struct uiommu_file;
 /* Tags of a slot; without one the client's end of a file of the engine. */
 #define FDTABLE_ENGINE ((uintptr_t)1) /* the engine's end of that file */
 #define FDTABLE_FOLDER ((uintptr_t)2) /* a folder under /sys or /dev; see path.h */
-#define FDTABLE_TAGS ((uintptr_t)3)
+#define FDTABLE_ATTR ((uintptr_t)4)   /* with FOLDER: a file of the tree, to be written */
+#define FDTABLE_TAGS ((uintptr_t)7)
 
 /*
- * An open file description of the engine, or an open folder.  The memory is never
+ * An open file description of the engine, or an open folder or file of the tree.  The memory is never
  * given back, so a look-up may touch one that is just being freed.
  *
  * Refs: one while the description is open anywhere, each call under way.
@@ -42,6 +43,7 @@ struct uiommu_file;
 struct shim_file {
 	uint32_t refs;
 	bool folder;
+	bool attr;	/* a folder as far as this table goes; see attr.h */
 	bool dead;	/* the engine is in another process */
 	bool known;	/* name, rdev and accmode are the file's */
 	bool gone;	/* and that process has ended */
@@ -104,11 +106,11 @@ int fdtable_dup(int fd, int cmd, int min);
 /* @flags: those of dup3(), or -1 for dup2() */
 int fdtable_dup_to(int fd, int to, int flags);
 
-/* Remembers that @fd is the folder @path; replaces what was known of @fd. */
-void fdtable_mark(int fd, const char *path);
+/* Remembers that @fd is the folder or, @attr, file @path; replaces what was known of @fd. */
+void fdtable_mark(int fd, const char *path, bool attr);
 /* Forgets @fd, which libc is about to close by itself. */
 void fdtable_forget(int fd);
-/* Copies the folder's path. */
+/* Copies the folder's or file's path. */
 bool fdtable_folder(int fd, char *buf, size_t size);
 
 /*

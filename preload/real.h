@@ -189,6 +189,16 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(FILE *, fopen, (const char *path, const char *mode), (path, mode))                       \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *f), (path, mode, f))         \
 	X(int, fclose, (FILE * f), (f))                                                            \
+	X(int, fflush, (FILE * f), (f))                                                            \
+	X(int, fflush_unlocked, (FILE * f), (f))                                                   \
+	X(int, setvbuf, (FILE * f, char *buf, int mode, size_t n), (f, buf, mode, n))              \
+	X(ssize_t, copy_file_range,                                                                \
+	  (int in, off64_t *from, int out, off64_t *to, size_t n, unsigned int flags),             \
+	  (in, from, out, to, n, flags))                                                           \
+	X(ssize_t, sendfile, (int out, int in, off_t *from, size_t n), (out, in, from, n))         \
+	X(ssize_t, splice,                                                                         \
+	  (int in, off64_t *from, int out, off64_t *to, size_t n, unsigned int flags),             \
+	  (in, from, out, to, n, flags))                                                           \
 	X(char *, realpath, (const char *path, char *buf), (path, buf))                            \
 	X(pid_t, fork, (void), ())                                                                 \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))       \

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attr.h"
 #include "channel.h"
 #include "engine.h"
 #include "fdshare.h"
@@ -181,6 +182,8 @@ static __attribute__((destructor)) void shim_stop(void)
 
 	if (!run_dir[0] || shim_vforked)
 		return;
+	if (stdout && attr_is(fileno_unlocked(stdout)))
+		attr_flush(stdout);
 	shim_enter(&entry);
 	/* A thread that was joined may be seen for a moment longer. */
 	for (tries = serve_stop() ? 1000 : 0; tries && !alone(); tries--)

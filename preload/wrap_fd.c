@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "attr.h"
 #include "channel.h"
 #include "fdtable.h"
 #include "shim.h"
@@ -87,6 +88,8 @@ static int dup_to(int fd, int to, int flags)
 	shim_enter(&entry);
 	rc = fdtable_dup_to(fd, to, flags);
 	shim_leave(&entry);
+	if (rc >= 0)
+		attr_redirected(to);
 	return (int)shim_result(rc);
 }
 
@@ -173,14 +176,17 @@ SHIM_WRAP(int, fclose, (FILE * file))
 {
 	int fd = file ? fileno_unlocked(file) : -1;
 	bool ours = fd >= 0 && known(fd);
-	int rc;
+	int rc, err;
 
 	if (!ours)
 		return real_fclose(file);
+	err = attr_is(fd) ? attr_flush(file) : 0;
 	wrap_forget_fd(fd);
 	rc = real_fclose(file);
 	wrap_reap();
-	return rc;
+	if (err)
+		errno = -err;
+	return err ? EOF : rc;
 }
 
 SHIM_WRAP(int, closedir, (DIR * dir))

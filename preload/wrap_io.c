@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <uiommu/file.h>
 
+#include "attr.h"
 #include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
@@ -105,8 +106,11 @@ SHIM_WRAP(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size))
 
 SHIM_WRAP(ssize_t, write, (int fd, const void *buf, size_t n))
 {
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (attr_is(fd))
+			return shim_result(attr_write(fd, buf, n));
 		return real_write(fd, buf, n);
+	}
 	return io_run(fd, &(struct shim_io){IO_WRITE, .arg = (uintptr_t)buf, .count = n});
 }
 
@@ -130,8 +134,11 @@ SHIM_ALIAS(__pread64_chk, __pread_chk);
 
 SHIM_WRAP(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t off))
 {
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (attr_is(fd))
+			return shim_result(attr_write(fd, buf, n));
 		return real_pwrite(fd, buf, n, off);
+	}
 	return io_run(fd, &(struct shim_io){IO_PWRITE, .arg = (uintptr_t)buf, .count = n,
 					    .offset = (uint64_t)off});
 }
@@ -168,8 +175,11 @@ SHIM_WRAP(ssize_t, readv, (int fd, const struct iovec *iov, int n))
 
 SHIM_WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int n))
 {
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (attr_is(fd))
+			return shim_result(attr_writev(fd, iov, n));
 		return real_writev(fd, iov, n);
+	}
 	return io_vector(fd, IO_WRITE, iov, n, 0);
 }
 
@@ -183,8 +193,11 @@ SHIM_ALIAS(preadv64, preadv);
 
 SHIM_WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, off_t off))
 {
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (attr_is(fd))
+			return shim_result(attr_writev(fd, iov, n));
 		return real_pwritev(fd, iov, n, off);
+	}
 	return io_vector(fd, IO_PWRITE, iov, n, off);
 }
 SHIM_ALIAS(pwritev64, pwritev);

@@ -3,15 +3,15 @@
  * open and its variants: nodes are opened in the engine, files of the tree in the tree.
  *
  * The files of the tree are plain ones, made to behave like sysfs's where clients
- * can tell: none can be made, one without a write bit can't be written even by root, and
- * what is written doesn't change what is read, except in driver_override, which
- * keeps what it's told.
+ * can tell: none can be made, and one without a write bit can't be written even by root, nor
+ * read without one for reading.  What is written to them is for attr.c.
  */
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attr.h"
 #include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
@@ -28,6 +28,9 @@ static int open_node(const struct path *path, int flags)
 		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
 	if ((flags & O_DIRECTORY) || path->name[strlen(path->name) - 1] == '/')
 		return -ENOTDIR;
+	/* A device that isn't bound to vfio-pci has none. */
+	if (real_access(path->use, F_OK))
+		return -errno;
 	if ((flags & O_CREAT) && (flags & O_EXCL))
 		return -EEXIST;
 	shim_enter(&entry);
@@ -36,17 +39,11 @@ static int open_node(const struct path *path, int flags)
 	return rc;
 }
 
-static const char *last_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* For writing.  @flags has no O_CREAT. */
 static int open_attribute(const struct path *path, int flags)
 {
-	bool write_only = (flags & O_ACCMODE) == O_WRONLY;
+	char name[PATH_ROOM];
+	struct shim_entry entry;
 	struct stat st, root;
 	int fd;
 
@@ -55,21 +52,17 @@ static int open_attribute(const struct path *path, int flags)
 	/* A link may have led to the host's. */
 	if (!S_ISREG(st.st_mode) || path_root_stat(&root) || root.st_dev != st.st_dev)
 		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags));
-	if (!(st.st_mode & 0222))
+	if (!(st.st_mode & 0222) || ((flags & O_ACCMODE) == O_RDWR && !(st.st_mode & 0444)))
 		return -EACCES;
-	flags &= ~O_TRUNC;
-	if (write_only && !strcmp(last_name(path->use), "driver_override"))
-		return (int)shim_errno(real_openat(AT_FDCWD, path->use, flags | O_TRUNC));
-	/* Is the client allowed to? */
-	fd = real_openat(AT_FDCWD, path->use, flags);
+	fd = real_openat(AT_FDCWD, path->use, flags & ~(O_TRUNC | O_APPEND));
 	if (fd < 0)
 		return -errno;
-	if (write_only && (st.st_mode & 0444)) {
-		/* What it writes goes nowhere. */
-		real_close(fd);
-		fd = memfd_create(last_name(path->use), (flags & O_CLOEXEC) ? MFD_CLOEXEC : 0);
+	if (path_of_fd(fd, name, sizeof(name))) {
+		shim_enter(&entry);
+		fdtable_mark(fd, name, true);
+		shim_leave(&entry);
 	}
-	return (int)shim_errno(fd);
+	return fd;
 }
 
 static int open_tree(const struct path *path, int flags)
@@ -93,6 +86,9 @@ static int open_tree(const struct path *path, int flags)
 		use = path->name;
 	else if ((flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH))
 		return open_attribute(path, flags);
+	else if (!(flags & (O_PATH | O_DIRECTORY)) && !real_stat(use, &st) && S_ISREG(st.st_mode) &&
+		 !(st.st_mode & 0444))
+		return -EACCES;
 	return (int)shim_errno(real_openat(AT_FDCWD, use, flags));
 }
 
@@ -107,7 +103,7 @@ void wrap_mark_folder(int fd, const struct path *path)
 		name = resolved;
 	errno = saved;
 	shim_enter(&entry);
-	fdtable_mark(fd, name);
+	fdtable_mark(fd, name, false);
 	shim_leave(&entry);
 }
 
@@ -296,13 +292,21 @@ SHIM_ALIAS(fopen64, fopen);
 
 SHIM_WRAP(FILE *, freopen, (const char *name, const char *mode, FILE *file))
 {
+	struct shim_entry entry;
 	struct path path;
+	FILE *again;
 
 	/* Its old descriptor is closed, its number may be used again. */
 	wrap_forget_fd(fileno_unlocked(file));
 	if (!path_maybe(AT_FDCWD, name))
 		return real_freopen(name, mode, file);
 	path_resolve(AT_FDCWD, name, &path);
-	return real_freopen(path.kind == PATH_TREE ? path.use : name, mode, file);
+	again = real_freopen(path.kind == PATH_TREE ? path.use : name, mode, file);
+	if (again && path.kind == PATH_TREE && mode[0] != 'r') {
+		shim_enter(&entry);
+		attr_adopt(fileno_unlocked(again));
+		shim_leave(&entry);
+	}
+	return again;
 }
 SHIM_ALIAS(freopen64, freopen);

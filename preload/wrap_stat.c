@@ -328,6 +328,8 @@ static int access_node(int mode)
 static int access_path(int dir, const char *name, int mode, struct path *path)
 {
 	path_resolve(dir, name, path);
+	if (path->kind == PATH_NODE && real_access(path->use, F_OK))
+		return -errno;
 	if (path->kind == PATH_NODE || proc_fd(name, true) >= 0)
 		return access_node(mode);
 	return 1;

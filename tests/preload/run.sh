@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# run.sh MAKETREE PRELOAD COMMAND...: runs a command under the shim, with one ats-testdev.
+# run.sh MAKETREE PRELOAD COMMAND...: runs a command under the shim, with one ats-testdev, or
+# with DEVICES.
 # The command's stdout must stay its own: for a client that prints nothing, empty.
 set -u
 maketree=$1
@@ -10,7 +11,8 @@ shift 2
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/run" || exit 99
-"$maketree" "$tmp/run" ats-testdev || exit 99
+# shellcheck disable=SC2086 # a list
+"$maketree" "$tmp/run" ${DEVICES:-ats-testdev} || exit 99
 
 # As `uiommu run` sets them; a sanitizer in the client must not mind who is first.
 UIOMMU_RUN=$tmp/run UIOMMU_LOG=$tmp/log LD_PRELOAD=$preload \
