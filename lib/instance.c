@@ -31,10 +31,12 @@ static void base_init(struct uiommu *ctx, const struct uiommu_config *config)
 	ui_mutex_init(&ctx->nodes_lock);
 	CDS_INIT_LIST_HEAD(&ctx->nodes);
 	ui_mutex_init(&ctx->iopts_lock);
+	ui_mutex_init(&ctx->pinsets_lock);
 }
 
 static void base_exit(struct uiommu *ctx)
 {
+	ui_mutex_destroy(&ctx->pinsets_lock);
 	ui_mutex_destroy(&ctx->iopts_lock);
 	ui_mutex_destroy(&ctx->nodes_lock);
 	ui_readers_destroy(&ctx->readers);

@@ -11,6 +11,7 @@
  */
 #include "engine.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <uiommu/mm.h>
 
 #include "fdtable.h"
+#include "memlock.h"
 #include "serve.h"
 #include "shim.h"
 #include "trap.h"
@@ -154,6 +156,28 @@ static void start_release(void)
 		pthread_mutex_unlock(&start_lock);
 }
 
+int engine_charges(int flags)
+{
+	char path[PATH_MAX];
+
+	if (!shim_run_dir() ||
+	    (size_t)snprintf(path, sizeof(path), "%s/charges", shim_run_dir()) >= sizeof(path))
+		return -1;
+	return real_open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Without it the engine counts for itself. */
+static void engine_share_charges(struct uiommu *fresh)
+{
+	int fd = engine_charges(O_RDWR | O_CREAT);
+
+	if (fd >= 0) {
+		uiommu_charges_share(fresh, fd);
+		real_close(fd);
+	}
+	uiommu_limits_watch(fresh, memlock_watched());
+}
+
 /* Under start_lock. */
 static int engine_make(void)
 {
@@ -183,6 +207,7 @@ static int engine_make(void)
 		uiommu_destroy(fresh);
 		return rc == -ENOMEM ? rc : -ENODEV;
 	}
+	engine_share_charges(fresh);
 	mm = uiommu_mm_self(fresh); /* put by engine_stop() */
 	trap_init();
 	__atomic_store_n(&ctx, fresh, __ATOMIC_RELEASE);

@@ -21,6 +21,9 @@ int engine_is_eventfd(int fd);
 /* Of the engine, or of none: how many areas DMA has.  See uiommu_mm_areas(). */
 extern const uint64_t *engine_areas;
 
+/* The run's file of uiommu_charges_share(), opened with @flags; -1: there is none. */
+int engine_charges(int flags);
+
 void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);

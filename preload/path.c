@@ -22,6 +22,7 @@
 #include <uiommu/file.h>
 
 #include "shim.h"
+#include "status.h"
 
 struct path_entry {
 	struct path_entry *next;
@@ -438,12 +439,14 @@ void path_resolve(int dir, const char *path, struct path *out)
 
 	set_host(out, dir, path);
 	out->name = "";
+	out->status = false;
 	out->folder = false;
 	out->listing = false;
 	out->rdev = 0;
 	if (!absolute(dir, path, text, sizeof(text)) || !tidy(text, name, room, &dotdot))
 		return;
 	settle_fail_nth(name);
+	out->status = status_path(name);
 	if (!dotdot && !ours(name) && !(dir == AT_FDCWD && cwd_in_tree))
 		return;
 	if (!manifest_ready())

@@ -28,6 +28,7 @@ enum path_kind {
 /*
  * struct path - what a path that a client gave means
  * @kind: see there
+ * @status: a file of the host that is to be passed on by status_opened()
  * @folder: if it's a folder, names relative to it may be ours
  * @listing: a folder whose listing alone is the tree's
  * @dir, @use: what to give to the real function; of a node, its empty file
@@ -37,6 +38,7 @@ enum path_kind {
  */
 struct path {
 	enum path_kind kind;
+	bool status;
 	bool folder;
 	bool listing;
 	int dir;

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -216,6 +217,16 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,               \
 	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                 \
 	  (pid, path, actions, attr, argv, envp))                                                  \
+	X(int, setuid, (uid_t uid), (uid))                                                         \
+	X(int, seteuid, (uid_t uid), (uid))                                                        \
+	X(int, setreuid, (uid_t real, uid_t effective), (real, effective))                         \
+	X(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))    \
+	X(int, capset, (void *header, const void *data), (header, data))                           \
+	X(int, unshare, (int flags), (flags))                                                      \
+	X(int, setns, (int fd, int type), (fd, type))                                              \
+	X(int, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))           \
+	X(int, prlimit, (pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old), \
+	  (pid, resource, limit, old))                                                             \
 	X(int, system, (const char *command), (command))                                           \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode))                 \
 	X(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size))     \

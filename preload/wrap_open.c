@@ -17,6 +17,7 @@
 #include "fdtable.h"
 #include "path.h"
 #include "shim.h"
+#include "status.h"
 #include "wrap.h"
 
 static int open_node(const struct path *path, int flags)
@@ -151,9 +152,12 @@ int wrap_do_openat(int dir, const char *name, int flags, mode_t mode)
 	path_refresh(&path);
 	if (path.kind == PATH_HOST)
 		rc = real_openat(path.dir, path.use, flags, mode);
+	else if (path.kind == PATH_NODE)
+		rc = (int)shim_result(open_node(&path, flags));
 	else
-		rc = (int)shim_result(path.kind == PATH_NODE ? open_node(&path, flags) :
-							       open_tree(&path, flags));
+		rc = (int)shim_result(open_tree(&path, flags));
+	if (rc >= 0 && path.status)
+		rc = status_opened(rc, flags);
 	if (rc >= 0 && path.folder && is_folder(rc, flags))
 		wrap_mark_folder(rc, &path);
 	return rc;
@@ -181,6 +185,16 @@ SHIM_WRAP(int, open, (const char *path, int flags, ...))
 }
 SHIM_ALIAS(open64, open);
 
+/* What isn't in our folders may be in one of /proc. */
+static int open_status_at(int dir, const char *path, int flags, mode_t mode)
+{
+	bool status = path_active && path && path[0] == 's' && !shim_bypass() &&
+		      status_path_at(dir, path);
+	int fd = real_openat(dir, path, flags, mode);
+
+	return status && fd >= 0 ? status_opened(fd, flags) : fd;
+}
+
 SHIM_WRAP(int, openat, (int dir, const char *path, int flags, ...))
 {
 	mode_t mode = 0;
@@ -192,7 +206,7 @@ SHIM_WRAP(int, openat, (int dir, const char *path, int flags, ...))
 		va_end(ap);
 	}
 	if (!path_maybe(dir, path))
-		return real_openat(dir, path, flags, mode);
+		return open_status_at(dir, path, flags, mode);
 	return wrap_do_openat(dir, path, flags, mode);
 }
 SHIM_ALIAS(openat64, openat);
@@ -279,7 +293,7 @@ static bool stream_ours(const char *name)
 	if (!path_maybe(AT_FDCWD, name))
 		return false;
 	path_resolve(AT_FDCWD, name, &path);
-	return path.kind != PATH_HOST;
+	return path.kind != PATH_HOST || path.status;
 }
 
 SHIM_WRAP(FILE *, fopen, (const char *name, const char *mode))

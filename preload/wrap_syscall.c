@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * syscall(): for the numbers that make, use or close descriptors, or take paths, as programs
- * call them that are older than libc's own names for them.  Everything else is a jump to the real
- * one, without a frame of ours on the stack (before a new process somebody is
- * made to listen to it): syscall(SYS_clone) may return twice on it.
+ * syscall(): for the numbers that make, use or close descriptors, take paths, or change
+ * limits, as programs call them that are older than libc's own names for them.  Everything
+ * else is a jump to the real one, without a frame of ours on the stack (before a new
+ * process somebody is made to listen to it): syscall(SYS_clone) may return twice on it.
  */
 #include <errno.h>
 #include <linux/openat2.h>
 #include <string.h>
 
+#include "memlock.h"
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
@@ -41,12 +42,14 @@ char *shim_getcwd(char *buf, size_t size) __asm__("getcwd");
 /* 1: ours to look at; 2: makes a process. */
 const unsigned char wrap_syscall_kind[SYS_faccessat2 + 1] __attribute__((used,
 									 visibility("hidden"))) = {
-	[SYS_close] = 1,      [SYS_close_range] = 1, [SYS_ioctl] = 1,	 [SYS_fcntl] = 1,
-	[SYS_dup] = 1,	      [SYS_dup2] = 1,	     [SYS_dup3] = 1,	 [SYS_open] = 1,
-	[SYS_openat] = 1,     [SYS_openat2] = 1,     [SYS_stat] = 1,	 [SYS_lstat] = 1,
-	[SYS_fstat] = 1,      [SYS_newfstatat] = 1,  [SYS_statx] = 1,	 [SYS_access] = 1,
-	[SYS_faccessat] = 1,  [SYS_faccessat2] = 1,  [SYS_readlink] = 1, [SYS_readlinkat] = 1,
-	[SYS_getdents64] = 1, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	 [SYS_getcwd] = 1,
+	[SYS_close] = 1,      [SYS_close_range] = 1, [SYS_ioctl] = 1,	  [SYS_fcntl] = 1,
+	[SYS_dup] = 1,	      [SYS_dup2] = 1,	     [SYS_dup3] = 1,	  [SYS_open] = 1,
+	[SYS_openat] = 1,     [SYS_openat2] = 1,     [SYS_stat] = 1,	  [SYS_lstat] = 1,
+	[SYS_fstat] = 1,      [SYS_newfstatat] = 1,  [SYS_statx] = 1,	  [SYS_access] = 1,
+	[SYS_faccessat] = 1,  [SYS_faccessat2] = 1,  [SYS_readlink] = 1,  [SYS_readlinkat] = 1,
+	[SYS_getdents64] = 1, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	  [SYS_getcwd] = 1,
+	[SYS_setuid] = 1,     [SYS_setreuid] = 1,    [SYS_setresuid] = 1, [SYS_capset] = 1,
+	[SYS_setrlimit] = 1,  [SYS_prlimit64] = 1,   [SYS_unshare] = 1,	  [SYS_setns] = 1,
 	[SYS_clone] = 2,      [SYS_fork] = 2,	     [SYS_clone3] = 2,
 };
 
@@ -63,8 +66,10 @@ static long open_how(int dir, const char *path, const struct open_how *how, size
 	return real_syscall(SYS_openat2, dir, path, how, size);
 }
 
-static long on_descriptor(long nr, long a, long b, long c)
+static long on_descriptor(long nr, long a, long b, long c, long d)
 {
+	long rc;
+
 	switch (nr) {
 	case SYS_close:
 		return shim_close((int)a);
@@ -87,8 +92,10 @@ static long on_descriptor(long nr, long a, long b, long c)
 	case SYS_fchdir:
 		return shim_fchdir((int)a);
 	}
-	errno = ENOSYS;
-	return -1;
+	/* The rest of the table: what changes limits. */
+	rc = real_syscall(nr, a, b, c, d);
+	memlock_changed_by_thread();
+	return rc;
 }
 
 /* The system call says how long the name is, with its 0. */
@@ -133,7 +140,7 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e)
 	case SYS_getcwd:
 		return current_folder((char *)a, (size_t)b);
 	}
-	return on_descriptor(nr, a, b, c);
+	return on_descriptor(nr, a, b, c, d);
 }
 
 __asm__(".text\n"

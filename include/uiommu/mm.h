@@ -59,6 +59,50 @@ UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void
  */
 UIOMMU_API const uint64_t *uiommu_mm_areas(struct uiommu *ctx);
 
+/**
+ * uiommu_limits_watch() - this process's host sees what changes its limits
+ * @on: RLIMIT_MEMLOCK, the user and the capabilities of this process stay what they are
+ *	until the host says so by another call of this
+ *
+ * Pages that a domain reaches are charged as Linux does it, within RLIMIT_MEMLOCK.
+ * Without a host that watches, who is charged and how much may be is asked for each map.
+ */
+UIOMMU_API void uiommu_limits_watch(struct uiommu *ctx, bool on);
+
+/**
+ * struct uiommu_charges - what is pinned of a process
+ * @pinned: pages, as VmPin in /proc/PID/status has them
+ * @locked: those of them that are in VmLck
+ */
+struct uiommu_charges {
+	uint64_t pinned;
+	uint64_t locked;
+};
+
+/**
+ * uiommu_charges_share() - count together with the instances of other processes
+ * @fd: a file for nothing else, empty at first, open for reading and writing; it may be
+ *	closed afterwards
+ *
+ * The limit of a user is then for all of them, and uiommu_charges_read() tells of each.
+ * Before anything is mapped.
+ *
+ * Return: 0; -EBUSY: it's too late; -ENOMEM: it can't be mapped.
+ */
+UIOMMU_API int uiommu_charges_share(struct uiommu *ctx, int fd);
+
+/**
+ * uiommu_charges_read() - what instances that share @fd have pinned of a process
+ * @fd: as of uiommu_charges_share()
+ * @pid: any process
+ * @out: all 0 if nothing is
+ *
+ * Needs no instance.
+ *
+ * Return: 0; -EBADF and the like; -ENOMEM: it can't be mapped.
+ */
+UIOMMU_API int uiommu_charges_read(int fd, pid_t pid, struct uiommu_charges *out);
+
 /** enum uiommu_mm_how - what happens to memory of this process */
 enum uiommu_mm_how {
 	UIOMMU_MM_UNMAP = 1, /* the addresses will be something else: munmap(), MAP_FIXED */

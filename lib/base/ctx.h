@@ -22,6 +22,8 @@ struct iommufd_state;
 struct mock_state;
 struct sva_state;
 struct uiommu_mm;
+struct mm_charges;
+struct iopt_pinset;
 struct iopt;
 
 /* What uiommu_get_counts() reports; each an atomic. */
@@ -38,6 +40,8 @@ struct ui_counts {
 	uint64_t groups_open;
 };
 
+#define UI_PINSETS 64
+
 /*
  * Locks: nodes_lock is innermost.
  *  host, opaque, event		immutable
@@ -46,7 +50,8 @@ struct ui_counts {
  *  maps			atomic; how many were ever made, which numbers them
  *  nodes			nodes_lock
  *  iopts, changes		iopts_lock, which comes before each iopt->lock
- *  core, sva, pci, vfio, iommufd, self_mm	immutable between create and destroy
+ *  pinsets	pinsets_lock, which comes after each iopt->lock; see iopt/charge.c
+ *  core, sva, pci, vfio, iommufd, self_mm, charges	immutable between create and destroy
  *  mock			as those, once there is one
  */
 struct uiommu {
@@ -65,6 +70,9 @@ struct uiommu {
 	struct iopt *iopts;
 	uint64_t changes; /* of memory, so far */
 
+	struct ui_mutex pinsets_lock;
+	struct iopt_pinset *pinsets[UI_PINSETS];
+
 	struct core_state *core;
 	struct sva_state *sva;
 	struct pci_state *pci;
@@ -72,6 +80,7 @@ struct uiommu {
 	struct iommufd_state *iommufd;
 	struct mock_state *mock;
 	struct uiommu_mm *self_mm;
+	struct mm_charges *charges;
 };
 
 static inline void ui_count_inc(uint64_t *count)

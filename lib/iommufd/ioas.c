@@ -6,6 +6,7 @@
  */
 #include "iommufd/ioas.h"
 
+#include "mm/charge.h"
 #include "mm/dmabuf.h"
 #include "mm/mm.h"
 #include "uapi/iommufd.h"
@@ -185,6 +186,7 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_map *cmd = ucmd->cmd;
 	struct iommufd_ioas *ioas;
+	struct uiommu_mm *mm;
 	int rc;
 
 	if (check_map_flags(cmd->flags) || cmd->__reserved)
@@ -197,11 +199,17 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 	if (!ioas)
 		return -ENOENT;
 
-	rc = iopt_map(ioas->iopt, ucmd->mm, cmd->user_va, cmd->length, map_perm(cmd->flags),
+	mm = mm_with_account(ucmd->mm, ui_load_relaxed(&ucmd->ictx->account_mm));
+	if (UIOMMU_IS_ERR(mm)) {
+		rc = (int)UIOMMU_PTR_ERR(mm);
+		goto out_put;
+	}
+	rc = iopt_map(ioas->iopt, mm, cmd->user_va, cmd->length, map_perm(cmd->flags),
 		      iopt_flags(cmd->flags), &cmd->iova);
 	/* As in Linux, an answer that can't be given leaves the mapping in place. */
 	if (!rc)
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+out_put:
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc;
 }
@@ -230,8 +238,8 @@ static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
 {
 	struct iommu_ioas_map_file *cmd = ucmd->cmd;
 	uint32_t perm = map_perm(cmd->flags);
+	struct uiommu_mm *mm, *payer;
 	uint64_t uaddr, last;
-	struct uiommu_mm *mm;
 	int rc;
 
 	if (!cmd->length)
@@ -241,6 +249,14 @@ static int map_file(struct iommufd_ucmd *ucmd, struct iopt *iopt)
 	rc = find_file_memory(ucmd, perm & UIOMMU_WRITE, &mm, &uaddr);
 	if (rc)
 		return rc;
+	if (!mm_is_dmabuf(mm)) {
+		payer = mm_with_account(ucmd->mm, ui_load_relaxed(&ucmd->ictx->account_mm));
+		if (UIOMMU_IS_ERR(payer)) {
+			uiommu_mm_put(mm);
+			return (int)UIOMMU_PTR_ERR(payer);
+		}
+		mm_set_payer(mm, payer);
+	}
 	/* Known of a file before it's known where its memory is. */
 	if (cmd->length > NO_IOVA - PAGE)
 		rc = -EINVAL;

@@ -2,8 +2,8 @@
 /*
  * iommufd/option.c - ALLOW_IOVAS, OPTION, CHANGE_PROCESS: what changes the rules
  *
- * Nothing is charged to anybody yet, so RLIMIT_MODE is kept, and CHANGE_PROCESS
- * has nothing to move: what it allows is memory of files, which belongs to no process.
+ * RLIMIT_MODE and CHANGE_PROCESS are about who pays for what is pinned: iopt/charge.c knows
+ * how much that is, and mm/charge.c who it is.
  */
 #include <linux/capability.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #include "base/sys.h"
 #include "iommufd/ioas.h"
+#include "iopt/charge.h"
 #include "mm/mm.h"
 #include "uapi/iommufd.h"
 
@@ -209,26 +210,68 @@ int iommufd_option(struct iommufd_ucmd *ucmd)
 
 /* ---- CHANGE_PROCESS ---- */
 
+/*
+ * All address spaces of a context; each object is used.
+ *  max		room
+ */
+struct every_ioas {
+	struct iommufd_ioas **ioas;
+	struct iopt **iopts;
+	size_t nr;
+	size_t max;
+};
+
+static void every_ioas_put(struct iommufd_ctx *ictx, struct every_ioas *every)
+{
+	for (size_t i = 0; i < every->nr; i++)
+		iommufd_put_object(ictx, &every->ioas[i]->obj);
+	ui_free(every->ioas);
+	ui_free(every->iopts);
+}
+
+static int every_ioas_get(struct iommufd_ctx *ictx, struct every_ioas *every)
+{
+	struct iommufd_object *obj;
+
+	/* No more than there are numbers of objects; those that come later have nothing. */
+	ui_mutex_lock(&ictx->lock);
+	every->max = ictx->objects.size;
+	ui_mutex_unlock(&ictx->lock);
+	every->ioas = ui_zalloc((every->max + 1) * sizeof(*every->ioas));
+	every->iopts = ui_zalloc((every->max + 1) * sizeof(*every->iopts));
+	if (!every->ioas || !every->iopts) {
+		every_ioas_put(ictx, every);
+		return -ENOMEM;
+	}
+	for (uint32_t id = 1; every->nr < every->max; id++) {
+		obj = iommufd_next_object(ictx, &id, &iommufd_ioas_ops);
+		if (!obj)
+			break;
+		every->ioas[every->nr] = ui_container_of(obj, struct iommufd_ioas, obj);
+		every->iopts[every->nr] = every->ioas[every->nr]->iopt;
+		every->nr++;
+	}
+	return 0;
+}
+
 int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 {
 	const struct iommu_ioas_change_process *cmd = ucmd->cmd;
-	struct iommufd_ctx *ictx = ucmd->ictx;
-	int rc = 0;
+	struct uiommu_mm *to[MM_CHARGE_MODES];
+	struct every_ioas every = {0};
+	int rc;
 
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
-	/*
-	 * Nothing changes hands, so an answer that was right for each address space when it
-	 * was asked is right.
-	 */
-	for (uint32_t id = 1; !rc; id++) {
-		struct iommufd_object *obj = iommufd_next_object(ictx, &id, &iommufd_ioas_ops);
-
-		if (!obj)
-			break;
-		if (!iopt_only_files(ui_container_of(obj, struct iommufd_ioas, obj)->iopt))
-			rc = -EINVAL;
-		iommufd_put_object(ictx, obj);
+	for (unsigned int mode = 0; mode < MM_CHARGE_MODES; mode++) {
+		to[mode] = mm_with_mode(ucmd->mm, (enum mm_charge_mode)mode);
+		if (UIOMMU_IS_ERR(to[mode]))
+			return (int)UIOMMU_PTR_ERR(to[mode]);
 	}
+	rc = every_ioas_get(ucmd->ictx, &every);
+	if (rc)
+		return rc;
+	rc = iopt_change_payer(ucmd->ictx->file.ctx, every.iopts, every.nr, to);
+	every_ioas_put(ucmd->ictx, &every);
 	return rc;
 }

@@ -7,6 +7,7 @@
  * the known part isn't looked at.
  */
 #include "iommufd/ioas.h"
+#include "mm/charge.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -243,6 +244,7 @@ static long vfio_map_dma(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_
 	const size_t size = SIZE_TO(struct vfio_iommu_type1_dma_map, size);
 	struct vfio_iommu_type1_dma_map map;
 	struct iommufd_ioas *ioas;
+	struct uiommu_mm *payer;
 	uint32_t perm = 0;
 	int rc;
 
@@ -258,7 +260,11 @@ static long vfio_map_dma(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_
 	ioas = get_compat_ioas(ictx);
 	if (!ioas)
 		return -ENODEV;
-	rc = iopt_map(ioas->iopt, mm, map.vaddr, map.size, perm, IOPT_FIXED, &map.iova);
+	payer = mm_with_account(mm, ui_load_relaxed(&ictx->account_mm));
+	if (UIOMMU_IS_ERR(payer))
+		rc = (int)UIOMMU_PTR_ERR(payer);
+	else
+		rc = iopt_map(ioas->iopt, payer, map.vaddr, map.size, perm, IOPT_FIXED, &map.iova);
 	iommufd_put_object(ictx, &ioas->obj);
 	return rc;
 }

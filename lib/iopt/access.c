@@ -6,6 +6,7 @@
  * unmapped.  Nothing is done to the pages: a pin is a promise that the area stays
  * until it is given back, or was asked for.
  */
+#include "iopt/charge.h"
 #include "iopt/object.h"
 #include "mm/mm.h"
 #include "mm/view.h"
@@ -177,6 +178,8 @@ static void iopt_unpin_locked(struct iopt *iopt, uint64_t iova, uint64_t last, b
 		held->pins--;
 		if (lock)
 			held->locks--;
+		iopt_uncharge_part(iopt, &walk.area, iopt_walk_uaddr(&walk),
+				   walk.part - walk.iova + 1);
 	}
 }
 
@@ -188,7 +191,7 @@ static bool iopt_walk_on_pages(const struct iopt_walk *walk)
 	return !(iopt_walk_uaddr(walk) % IOPT_PAGE) && (walk->done || !(end % IOPT_PAGE));
 }
 
-static int iopt_pin_area(struct iopt *iopt, const struct iopt_walk *walk, struct uiommu_page *pages,
+static int iopt_pin_area(struct iopt *iopt, struct iopt_walk *walk, struct uiommu_page *pages,
 			 size_t nr, uint32_t flags, bool lock)
 {
 	uint64_t uaddr = iopt_walk_uaddr(walk);
@@ -209,9 +212,15 @@ static int iopt_pin_area(struct iopt *iopt, const struct iopt_walk *walk, struct
 	held = iopt_held_get(iopt, &walk->area);
 	if (!held)
 		return -ENOMEM;
+	rc = iopt_mark_shared(iopt, &walk->cur, &walk->area);
+	if (!rc)
+		rc = iopt_charge_part(iopt, &walk->area, uaddr, nr * IOPT_PAGE);
+	if (rc)
+		return rc;
 	held->pins++;
 	if (lock)
 		held->locks++;
+	mm = mm_without_account(mm);
 	for (size_t i = 0; i < nr; i++)
 		pages[i] = (struct uiommu_page){.mm = mm, .addr = uaddr + i * IOPT_PAGE};
 	return 0;

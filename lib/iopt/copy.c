@@ -3,6 +3,7 @@
  * Parts of areas: taking them over into another address space, and cutting areas
  * in two.
  */
+#include "iopt/charge.h"
 #include "iopt/object.h"
 #include "mm/mm.h"
 
@@ -18,6 +19,8 @@ static int iopt_slice_walk(struct iopt *iopt, uint64_t iova, uint64_t last,
 		int rc = iopt_array_grow(&slices->slice, sizeof(*slices->slice), slices->nr,
 					 &slices->max);
 
+		if (!rc)
+			rc = iopt_mark_shared(iopt, &walk.cur, &walk.area);
 		if (rc)
 			return rc;
 		slices->slice[slices->nr++] = (struct iopt_slice){
@@ -26,6 +29,7 @@ static int iopt_slice_walk(struct iopt *iopt, uint64_t iova, uint64_t last,
 			.length = walk.part - walk.iova + 1,
 			.writable = iopt_area_writable(&walk.area),
 			.present = iopt->nr_domains,
+			.shared = true,
 			.origin = iopt_area_origin(&walk.area),
 		};
 	}
@@ -97,15 +101,21 @@ static int iopt_cut_area(struct iopt *iopt, const struct iopt_area *area, uint64
 	rc = iopt_mm_ref(iopt, iopt_area_mm(area));
 	if (rc)
 		return rc;
+	rc = iopt_charge_cut(iopt, area, &right);
+	if (rc)
+		goto out_unref;
+	/* If it fails, the area is charged in two parts, which taking it away minds as well. */
 	rc = iopt_tree_cut(&iopt->tree, area->start, &right);
-	if (rc) {
-		iopt_mm_unref(iopt, iopt_area_mm(area)); /* it has the area still */
-		return rc;
-	}
+	if (rc)
+		goto out_unref;
 	if (iopt->held)
 		iopt_held_forget(iopt, area->start);
 	ui_count_inc(&iopt->ctx->counts.areas);
 	return 0;
+
+out_unref:
+	iopt_mm_unref(iopt, iopt_area_mm(area)); /* it has the area still */
+	return rc;
 }
 
 int iopt_cut(struct iopt *iopt, const uint64_t *iovas, size_t nr)

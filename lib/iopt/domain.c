@@ -6,6 +6,7 @@
  * Alignment is worked out anew when one of them comes or goes.  It may become
  * stricter only if all areas have it already.
  */
+#include "iopt/charge.h"
 #include "iopt/object.h"
 #include "mm/mm.h"
 
@@ -52,7 +53,33 @@ int iopt_update_alignment(struct iopt *iopt)
 
 /* ---- domains ---- */
 
-static int iopt_check_areas(struct iopt *iopt)
+/* The first domain is about to come, or the last one leaves: all areas below @end. */
+static void iopt_uncharge_areas(struct iopt *iopt, const struct iopt_area *end)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+
+	iopt_tree_seek(&iopt->tree, 0, &cur);
+	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
+		iopt_tree_area(&cur, &area);
+		if (end && area.start >= end->start)
+			break;
+		iopt_uncharge_area(iopt, &area);
+	}
+}
+
+static int iopt_take_area(struct iopt *iopt, const struct iopt_area *area)
+{
+	int rc = iopt_check_memory(iopt_area_mm(area), area->uaddr, iopt_area_length(area),
+				   iopt_area_writable(area));
+
+	if (!rc && !iopt_area_perm(area))
+		rc = -EINVAL;
+	return rc ? rc : iopt_charge_area(iopt, area);
+}
+
+/* Each must be there, and is charged. */
+static int iopt_take_areas(struct iopt *iopt)
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
@@ -61,12 +88,11 @@ static int iopt_check_areas(struct iopt *iopt)
 	iopt_tree_seek(&iopt->tree, 0, &cur);
 	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
 		iopt_tree_area(&cur, &area);
-		rc = iopt_check_memory(iopt_area_mm(&area), area.uaddr, iopt_area_length(&area),
-				       iopt_area_writable(&area));
-		if (rc)
+		rc = iopt_take_area(iopt, &area);
+		if (rc) {
+			iopt_uncharge_areas(iopt, &area);
 			return rc;
-		if (!iopt_area_perm(&area))
-			return -EINVAL;
+		}
 	}
 	return 0;
 }
@@ -92,7 +118,7 @@ static int iopt_add_domain_locked(struct iopt *iopt, const void *owner, uint64_t
 		rc = iopt_reserve_locked(iopt, last + 1, UINT64_MAX, owner);
 	/* With a domain here already, each area was looked at. */
 	if (!rc && !iopt->nr_domains)
-		rc = iopt_check_areas(iopt);
+		rc = iopt_take_areas(iopt);
 	if (rc) {
 		iopt_unreserve_locked(iopt, owner);
 		return rc;
@@ -126,8 +152,10 @@ void iopt_remove_domain(struct iopt *iopt, const void *owner)
 	}
 	assert(to + 1 == iopt->nr_domains);
 	iopt->nr_domains = to;
-	if (!to)
+	if (!to) {
+		iopt_uncharge_areas(iopt, NULL);
 		iopt_forget_views(iopt);
+	}
 	iopt_update_alignment(iopt); /* becomes no stricter */
 	iopt_unreserve_locked(iopt, owner);
 	ui_mutex_unlock(&iopt->lock);

@@ -14,6 +14,7 @@
  */
 #include <string.h>
 
+#include "iopt/charge.h"
 #include "iopt/object.h"
 #include "mm/mm.h"
 #include "mm/view.h"
@@ -21,7 +22,8 @@
 /* Linux gives up on an accessor that doesn't unpin after so many calls. */
 #define IOPT_UNMAP_TRIES 100
 
-_Static_assert((UIOMMU_READ | UIOMMU_WRITE | IOPT_AREA_WRITABLE) <= IOPT_PERM_MASK,
+_Static_assert((UIOMMU_READ | UIOMMU_WRITE | IOPT_AREA_WRITABLE | IOPT_AREA_SHARED) <=
+		       IOPT_PERM_MASK,
 	       "rights fit under the mm");
 
 struct iopt *iopt_create(struct uiommu *ctx)
@@ -148,16 +150,6 @@ bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
 	return !--iopt_mm_find(iopt, mm)->areas;
 }
 
-bool iopt_only_files(struct iopt *iopt)
-{
-	bool only;
-
-	ui_mutex_lock(&iopt->lock);
-	only = !iopt->nr_mms;
-	ui_mutex_unlock(&iopt->lock);
-	return only;
-}
-
 /* ---- walks ---- */
 
 static bool iopt_walk_enter(struct iopt_walk *walk, uint64_t iova)
@@ -270,19 +262,20 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 		.last = iova + slice->length - 1,
 		.uaddr = slice->uaddr,
 		.mm_perm = (uint64_t)slice->mm | perm | (slice->writable ? IOPT_AREA_WRITABLE : 0) |
+			   (slice->shared ? IOPT_AREA_SHARED : 0) |
 			   (uint64_t)slice->origin << IOPT_ORIGIN_SHIFT,
 	};
-	int rc = iopt_mm_ref(iopt, slice->mm);
+	int rc = iopt->nr_domains ? iopt_charge_area(iopt, &area) : 0;
 
 	if (rc)
 		return rc;
+	rc = iopt_mm_ref(iopt, slice->mm);
+	if (rc)
+		goto out_uncharge;
 	iopt_dirty_forget_locked(iopt, area.start, area.last);
 	rc = iopt_tree_insert(&iopt->tree, cur, &area);
-	if (rc) {
-		if (iopt_mm_unref(iopt, slice->mm))
-			iopt_mm_put_unused(iopt);
-		return rc;
-	}
+	if (rc)
+		goto out_unref;
 	if (area.uaddr < iopt->low)
 		iopt->low = area.uaddr;
 	if (area.uaddr + slice->length > iopt->high)
@@ -291,12 +284,22 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 	if (iopt->nr_domains && !mm_is_here(slice->mm))
 		iopt_share(iopt, area.start, area.last);
 	return 0;
+
+out_unref:
+	if (iopt_mm_unref(iopt, slice->mm))
+		iopt_mm_put_unused(iopt);
+out_uncharge:
+	if (iopt->nr_domains)
+		iopt_uncharge_area(iopt, &area);
+	return rc;
 }
 
 /* Takes out the cursor's area; *unused: iopt_mm_put_unused() is to be called. */
 static void iopt_remove(struct iopt *iopt, struct iopt_cursor *cur, const struct iopt_area *area,
 			bool *unused)
 {
+	if (iopt->nr_domains)
+		iopt_uncharge_area(iopt, area);
 	iopt_alloc_freed(iopt, cur, area);
 	iopt_tree_remove(&iopt->tree, cur);
 	*unused |= iopt_mm_unref(iopt, iopt_area_mm(area));

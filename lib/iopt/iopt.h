@@ -59,6 +59,7 @@ int iopt_translate(struct iopt *iopt, uint64_t iova, uint32_t perm, struct uiomm
  * Part of one area; holds the mm.
  *  writable	the memory may be written, whatever the area allows
  *  present	it was looked at, and the source still has a domain
+ *  shared	the area that it's copied from is told to have copies
  *  origin	the map that it comes from; numbers come back after 65,536
  */
 struct iopt_slice {
@@ -67,6 +68,7 @@ struct iopt_slice {
 	uint64_t length;
 	bool writable;
 	bool present;
+	bool shared;
 	uint16_t origin;
 };
 
@@ -124,8 +126,6 @@ int iopt_set_allowed(struct iopt *iopt, struct iopt_range *ranges, size_t nr);
  */
 size_t iopt_ranges(struct iopt *iopt, struct iopt_range *ranges, size_t max, uint64_t *alignment);
 
-/* Is everything that is mapped memory of files? */
-bool iopt_only_files(struct iopt *iopt);
 /* Of the area that is nth in order of IOVA; false: there are fewer. */
 bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range);
 

@@ -112,7 +112,7 @@ void iopt_forget_views(struct iopt *iopt)
 		base = mm_view_base(mm);
 		if (!base)
 			continue;
-		iopt_tree_set_mm(&cur, (uint64_t)base | (area.mm_perm & IOPT_PERM_MASK));
+		iopt_tree_set_mm(&cur, (uint64_t)base | (area.mm_perm & ~IOPT_MM_MASK));
 		iopt_tree_quiesce(&iopt->tree);
 		iopt->file_areas--;
 		uiommu_mm_put(mm); /* the area's reference on base stays */
@@ -394,8 +394,8 @@ static void iopt_prepare(struct iopt_change *change, struct iopt *iopt, struct i
 		}
 		/* The area's reference on what was its mm stays, see iopt_mm_unref(). */
 		iopt->file_areas++;
-		iopt_tree_set_mm(cur, (uint64_t)mm | (area->mm_perm & IOPT_PERM_MASK));
-		area->mm_perm = (uint64_t)mm | (area->mm_perm & IOPT_PERM_MASK);
+		area->mm_perm = (uint64_t)mm | (area->mm_perm & ~IOPT_MM_MASK);
+		iopt_tree_set_mm(cur, area->mm_perm);
 	}
 	/* A move may meet the area in several runs. */
 	for (size_t i = 0; i < change->moves.nr; i++) {

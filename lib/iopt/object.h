@@ -13,6 +13,8 @@
 
 /* Beside the rights of an area: its memory may be written, if not through this area. */
 #define IOPT_AREA_WRITABLE (1u << 2)
+/* Its pages may be another area's too, or an access's: see iopt/charge.c. */
+#define IOPT_AREA_SHARED (1u << 3)
 /* Above the address of its mm: which map it comes from, for copies tell nothing else. */
 #define IOPT_ORIGIN_SHIFT 48
 #define IOPT_MM_MASK (((1ull << IOPT_ORIGIN_SHIFT) - 1) & ~(uint64_t)IOPT_PERM_MASK)

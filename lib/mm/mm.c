@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "mm/charge.h"
 #include "mm/guard.h"
 #include "mm/mm.h"
 #include "mm/object.h"
@@ -41,8 +42,13 @@ static struct uiommu_mm *mm_alloc(struct uiommu *ctx, pid_t pid, bool self)
 int mm_init(struct uiommu *ctx)
 {
 	pid_t pid = (pid_t)ui_syscall3(SYS_getpid, 0, 0, 0);
+	int rc = mm_charges_init(ctx);
 
+	if (rc)
+		return rc;
 	ctx->self_mm = mm_alloc(ctx, pid, true);
+	if (!ctx->self_mm)
+		mm_charges_exit(ctx);
 	return ctx->self_mm ? 0 : -ENOMEM;
 }
 
@@ -51,6 +57,7 @@ void mm_exit(struct uiommu *ctx)
 	if (ctx->self_mm)
 		uiommu_mm_put(ctx->self_mm);
 	ctx->self_mm = NULL;
+	mm_charges_exit(ctx);
 }
 
 UIOMMU_API struct uiommu_mm *uiommu_mm_self(struct uiommu *ctx)
@@ -94,13 +101,16 @@ UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm)
 		mm_view_free(mm->view);
 	else if (mm->file)
 		mm_file_free(mm);
+	mm_charge_free(mm);
 	ui_free(mm);
 }
 
 UIOMMU_API void uiommu_mm_gone(struct uiommu_mm *mm)
 {
-	if (!mm->self)
-		ui_store_release(&mm->gone, 1u);
+	if (mm->self)
+		return;
+	ui_store_release(&mm->gone, 1u);
+	mm_accounts_gone(mm);
 }
 
 pid_t mm_pid(const struct uiommu_mm *mm)

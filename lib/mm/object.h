@@ -8,8 +8,10 @@
 #include <uiommu/mm.h>
 
 #include "base/ctx.h"
+#include "mm/charge.h"
 
 struct mm_view;
+struct mm_charge;
 
 /*
  * Refs: ctx->self_mm (until mm_exit), each address space with areas of it (of a
@@ -20,6 +22,11 @@ struct mm_view;
  *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  view	immutable; see mm/view.h, else NULL
  *  gone	atomic; of another process, which isn't there any more
+ *  accounts, next_account	charges->lock; see mm/charge.c
+ *  charge, uid, mode	immutable; of an account, whose pages they are; NULL: none
+ *  payer	of a file; see mm_set_payer()
+ *  turn	of mm_visit()
+ *  charged	atomic; of a file with a payer, its pages
  *  refs		atomic
  *
  * Aligned so that an area can keep rights in the low bits of the pointer.
@@ -35,6 +42,14 @@ struct uiommu_mm {
 	uint64_t map_start;
 	uint64_t map_length;
 	struct mm_view *view;
+	struct uiommu_mm *accounts;
+	struct uiommu_mm *next_account;
+	struct mm_charge *charge;
+	uint32_t uid;
+	enum mm_charge_mode mode;
+	struct uiommu_mm *payer;
+	uint64_t charged;
+	uint64_t turn;
 } __attribute__((aligned(16)));
 
 /*

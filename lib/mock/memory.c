@@ -121,7 +121,7 @@ static bool run_has_page(const struct run *run, struct uiommu_mm *page_mm, uint6
 	struct backing a, b;
 
 	*offset = page - run->at;
-	if (run->theirs && run->mm == page_mm && page >= run->at && *offset < run->length)
+	if (run->theirs && mm_same(run->mm, page_mm) && page >= run->at && *offset < run->length)
 		return true;
 	a = backing_of(run->mm, run->at);
 	b = backing_of(page_mm, page);

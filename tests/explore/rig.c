@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "explore/rig.h"
+#include "mm/charge.h"
 #include "mm/mm.h"
 
 struct rig rig;
@@ -267,6 +268,55 @@ bool mm_is_file(const struct uiommu_mm *mm)
 bool mm_is_dmabuf(const struct uiommu_mm *mm)
 {
 	return false;
+}
+
+/* Nobody is charged. */
+struct uiommu_mm *mm_root(struct uiommu_mm *mm)
+{
+	return mm;
+}
+
+struct uiommu_mm *mm_without_account(struct uiommu_mm *mm)
+{
+	return mm;
+}
+
+struct uiommu_mm *mm_payer(struct uiommu_mm *mm)
+{
+	return mm;
+}
+
+enum mm_charge_mode mm_account_mode(const struct uiommu_mm *payer)
+{
+	return MM_CHARGE_NONE;
+}
+
+bool mm_same_account(const struct uiommu_mm *payer, const struct uiommu_mm *other)
+{
+	return true;
+}
+
+bool mm_visit(struct uiommu_mm *mm, uint64_t turn)
+{
+	return false;
+}
+
+uint64_t mm_file_charged(const struct uiommu_mm *mm)
+{
+	return 0;
+}
+
+void mm_set_payer(struct uiommu_mm *file, struct uiommu_mm *payer)
+{
+}
+
+int mm_charge(struct uiommu_mm *mm, uint64_t pages)
+{
+	return 0;
+}
+
+void mm_uncharge(struct uiommu_mm *mm, uint64_t pages)
+{
 }
 
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)

@@ -59,19 +59,32 @@ char *__wrap_strdup(const char *s)
 	return must_fail() ? NULL : __real_strdup(s);
 }
 
+/* What is pinned, in pages. */
+static int shared = -1;
+
+static uint64_t pinned(void)
+{
+	struct uiommu_charges now;
+
+	assert_int_equal(uiommu_charges_read(shared, getpid(), &now), 0);
+	return now.pinned;
+}
+
 /*
  * Does @expr until it works: the first try may fail by -ENOMEM, and then must
- * have left the number of objects, files, handles and areas as it was.
+ * have left the number of objects, files, handles, areas and pinned pages as it was.
  */
 #define until_done(expr)                                                                           \
 	({                                                                                         \
 		unsigned int failed_before = failed;                                               \
 		struct uiommu_counts before = counts(), after;                                     \
+		uint64_t pinned_before = pinned();                                                 \
 		long done = (long)(expr);                                                          \
 		if (done == -ENOMEM) {                                                             \
 			assert_int_equal(failed, failed_before + 1);                               \
 			after = counts();                                                          \
 			assert_memory_equal(&before, &after, sizeof(before));                      \
+			assert_int_equal(pinned(), pinned_before);                                 \
 			done = (long)(expr);                                                       \
 		}                                                                                  \
 		done;                                                                              \
@@ -231,6 +244,31 @@ static void fault_round(struct fake_device *dev, struct uiommu_file *queue)
 	assert_int_equal(dev->answers, answers + 1);
 }
 
+/* More than a node of areas, which a domain reaches; with copies. */
+static void charged_maps(uint32_t ioas)
+{
+	struct iommu_ioas_copy copied = {
+		.size = sizeof(copied),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = ioas,
+		.src_ioas_id = ioas,
+		.length = PAGE,
+		.dst_iova = 0x1000000,
+		.src_iova = 0x101000,
+	};
+
+	for (uint64_t i = 0; i < 70; i++)
+		assert_int_equal(
+			until_done(ioas_map(ioas, 0x100000 + i * 2 * PAGE, memory, 2 * PAGE)), 0);
+	assert_int_equal(pinned(), 141);
+	assert_int_equal(until_done(iommu_ioctl(IOMMU_IOAS_COPY, &copied)), 0);
+	assert_int_equal(pinned(), 141);
+	assert_int_equal(ioas_unmap(ioas, 0x100000, 140 * PAGE), 140 * PAGE);
+	assert_int_equal(pinned(), 2);
+	assert_int_equal(ioas_unmap(ioas, 0x1000000, PAGE), PAGE);
+	assert_int_equal(pinned(), 1);
+}
+
 static void scenario(struct fake_device *dev)
 {
 	struct iommufd_device *idev;
@@ -246,6 +284,7 @@ static void scenario(struct fake_device *dev)
 	dev_id = iommufd_device_to_id(idev);
 	assert_int_equal(until_done(ioas_map(ioas, 0x1000, memory, PAGE)), 0);
 	assert_int_equal(until_done(attach(idev, 0, ioas)), 0);
+	charged_maps(ioas);
 	assert_int_equal(until_done(replace(idev, 0, ioas2)), 0);
 	assert_int_equal(until_done(ranges(ioas2)), 0);
 	flagged = until_done(hwpt_alloc(dev_id, ioas, IOMMU_HWPT_ALLOC_PASID, 0));
@@ -410,6 +449,8 @@ static void each_with(unsigned int others, void (*run)(struct fake_device *dev))
 		struct fake_device *dev;
 
 		setup(NULL);
+		shared = memfd_create("charges", MFD_CLOEXEC);
+		assert_int_equal(uiommu_charges_share(ctx, shared), 0);
 		dev = device_new(NULL);
 		for (unsigned int i = 0; i < others; i++)
 			ioas_alloc();
@@ -419,6 +460,8 @@ static void each_with(unsigned int others, void (*run)(struct fake_device *dev))
 		allowed = -1;
 		device_free(dev);
 		teardown(NULL);
+		assert_int_equal(pinned(), 0);
+		close(shared);
 		iommu_gone();
 		if (failed == before)
 			break;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "mm/charge.h"
 #include "model.h"
 
 #define PAGE 4096ull
@@ -63,6 +64,7 @@ static const struct profile profiles[] = {
 
 struct run {
 	struct uiommu *ctx;
+	struct uiommu_mm *mm;
 	struct iopt *iopt;
 	struct model *model;
 	struct ui_reader reader;
@@ -93,7 +95,7 @@ static void check_iova(struct run *run, uint64_t iova)
 		return;
 	}
 	assert_int_equal(rc, perm & ~want->perm ? -EPERM : 0);
-	assert_ptr_equal(span.mm, run->ctx->self_mm);
+	assert_ptr_equal(span.mm, run->mm);
 	assert_int_equal(span.addr, want->uaddr + (iova - want->start));
 	assert_int_equal(span.length, want->last - iova + 1);
 	assert_int_equal(span.perm, want->perm);
@@ -143,8 +145,7 @@ static void step_map(struct run *run, const struct profile *p)
 		return;
 	if (rnd(run, 50) == 0)
 		length = 1 + rnd(run, MEMORY / 4);
-	rc = iopt_map(run->iopt, run->ctx->self_mm, uaddr, length, perm, fixed ? IOPT_FIXED : 0,
-		      &got);
+	rc = iopt_map(run->iopt, run->mm, uaddr, length, perm, fixed ? IOPT_FIXED : 0, &got);
 	if (rc == -ENOMEM) {
 		assert_true(failed > failed_before);
 		check_edges(run, want, want + length - 1);
@@ -330,6 +331,7 @@ static void run_profile(struct uiommu *ctx, const struct profile *p, uint64_t se
 	assert_non_null(run.model);
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	run.memory = (uint64_t)memory;
+	run.mm = mm_with_mode(ctx->self_mm, MM_CHARGE_NONE);
 	run.iopt = iopt_create(ctx);
 	assert_non_null(run.iopt);
 	ui_reader_add(&ctx->readers, &run.reader);
@@ -358,6 +360,8 @@ static void run_profile(struct uiommu *ctx, const struct profile *p, uint64_t se
 		iopt_remove_domain(run.iopt, run.model->domain[0].owner);
 		model_remove_domain(run.model, run.model->domain[0].owner);
 	}
+	/* Which pages are charged is test_charge's; here, that none stays so. */
+	assert_int_equal(mm_account_pages(run.mm), 0);
 	if (seed & 1) {
 		assert_int_equal(iopt_unmap_all(run.iopt, &unmapped), 0);
 		run.model->nr = 0;
