@@ -188,16 +188,40 @@ static int check_privileges(int fd, const char *path, const struct stat *st)
 
 static int check_program(const char *path, int depth);
 
-/* "#! /usr/bin/env python3": the kernel runs the interpreter. */
+static char *search_path(const char *name, int *err);
+
+/* What "env" is going to run: the first word that is neither an option nor a variable. */
+static int check_env(char *words, int depth)
+{
+	char *word, *path, *rest = NULL;
+	int err, status = 0;
+
+	for (word = strtok_r(words, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
+		if (*word != '-' && !strchr(word, '='))
+			break;
+	if (!word)
+		return 0;
+	path = strchr(word, '/') ? strdup(word) : search_path(word, &err);
+	/* If there is none, env says so. */
+	if (path)
+		status = check_program(path, depth);
+	free(path);
+	return status;
+}
+
+/* "#! /usr/bin/env python3": the kernel runs the interpreter, and that one another. */
 static int check_script(const char *path, char *line, int depth)
 {
-	char *interp, *end;
+	char *interp, *end, *rest;
+	int status;
 
 	end = strchr(line, '\n');
 	if (end)
 		*end = '\0';
 	interp = line + 2 + strspn(line + 2, " \t");
-	interp[strcspn(interp, " \t")] = '\0';
+	rest = interp + strcspn(interp, " \t");
+	if (*rest)
+		*rest++ = '\0';
 	if (!*interp)
 		return 0;
 	if (access(interp, X_OK)) {
@@ -205,7 +229,10 @@ static int check_script(const char *path, char *line, int depth)
 			  strerror(errno));
 		return CLI_CANNOT_EXEC;
 	}
-	return check_program(interp, depth + 1);
+	status = check_program(interp, depth + 1);
+	if (!status && !strcmp(base_name(interp), "env"))
+		status = check_env(rest, depth + 1);
+	return status;
 }
 
 static int check_program(const char *path, int depth)

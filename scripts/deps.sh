@@ -27,7 +27,7 @@ case ${1-} in
 build | run | test) packages=$build ;;
 bench) packages="$build valgrind" ;;
 check) packages="$build $check" ;;
-conformance) packages="$build linux-source-6.12 xz-utils pciutils" ;;
+conformance) packages="$build linux-source-6.12 xz-utils g++ rustc golang-go python3 pciutils" ;;
 *)
 	echo "usage: deps.sh build|run|test|bench|check|conformance" >&2
 	exit 2

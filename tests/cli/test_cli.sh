@@ -139,6 +139,8 @@ if "${cc[@]}" -static -o bin/static prog.c 2>/dev/null; then
 	printf '#!%s/bin/static\n' "$work" >bin/script
 	chmod +x bin/script
 	expect 125 "static' is statically linked" "$uiommu" run bin/script
+	printf '#!/usr/bin/env -S WORD=1 %s/bin/static\n' "$work" >bin/script
+	expect 125 "static' is statically linked" "$uiommu" run bin/script
 	# What Go's linker writes: a note with its name, and no loader.
 	cat >note.s <<'END'
 	.section .note.go.buildid, "a", @note
