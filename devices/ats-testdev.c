@@ -6,7 +6,7 @@
  *	0x0	address, low half
  *	0x4	address, high half
  *	0x8	command: bit 0 RUN; bit 1 direction, 1 is memory to device; bit 2 IRQ:
- *		interrupt when RUN clears
+ *		interrupt when RUN clears; bit 3 SHARED: the memory in BAR4 is the buffer
  *	0x10	interrupt: writing N sends message N, or asserts the pin if the client uses
  *		neither MSI nor MSI-X; an IRQ of a command does it with N = 0
  *	0x14	writing anything stops asserting the pin
@@ -55,12 +55,18 @@
 #define CMD_RUN 0x1u
 #define CMD_TO_DEVICE 0x2u
 #define CMD_IRQ 0x4u
+#define CMD_SHARED 0x8u
 
 #define PASID_WIDTH 20u
 #define PASID_BITS 0xfffffu
 
 #define MSI_VECTORS 8u
 #define MSIX_BAR 2u
+
+/* A page that does nothing, then one of memory. */
+#define SHARED_BAR 4u
+#define SHARED_BAR_SIZE 0x2000u
+#define SHARED_OFFSET 0x1000u
 
 #define BUFFER_SIZE 0x1000u
 #define PRI_CAPACITY 0x800u
@@ -92,6 +98,7 @@ enum phase {
 /*
  *  engine, addr, pasid	atomic
  *  buffer		the engine's owner
+ *  shared		immutable pointer; what it points to is anybody's
  *  dma			the engine's owner; immutable pointer
  */
 struct ats_testdev {
@@ -101,6 +108,7 @@ struct ats_testdev {
 	uint32_t pasid;
 	bool ats;
 	bool has_pasid;
+	void *shared;
 	uint8_t buffer[BUFFER_SIZE];
 };
 
@@ -145,12 +153,12 @@ static int engine_copy(struct uiommu_pci_device *pdev, uint32_t cmd, uint32_t pa
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
 	uint64_t addr = __atomic_load_n(&dev->addr, __ATOMIC_SEQ_CST);
 	uint32_t flags = dev->ats ? UIOMMU_DMA_ATS : 0;
+	void *buffer = cmd & CMD_SHARED && dev->shared ? dev->shared : dev->buffer;
 
 	if (cmd & CMD_TO_DEVICE)
-		return uiommu_pci_dma_read(pdev, dev->dma, pasid, addr, dev->buffer, BUFFER_SIZE,
-					   flags, err);
-	return uiommu_pci_dma_write(pdev, dev->dma, pasid, addr, dev->buffer, BUFFER_SIZE, flags,
-				    err);
+		return uiommu_pci_dma_read(pdev, dev->dma, pasid, addr, buffer, BUFFER_SIZE, flags,
+					   err);
+	return uiommu_pci_dma_write(pdev, dev->dma, pasid, addr, buffer, BUFFER_SIZE, flags, err);
 }
 
 /* RUN has just been cleared. */
@@ -385,6 +393,8 @@ static void ats_testdev_reset(struct uiommu_pci_device *pdev)
 	__atomic_store_n(&dev->addr, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&dev->pasid, 0, __ATOMIC_SEQ_CST);
 	memset(dev->buffer, 0, sizeof(dev->buffer));
+	if (dev->shared)
+		memset(dev->shared, 0, BUFFER_SIZE);
 }
 
 /* Behind the plain device's, so that these stay where they were. */
@@ -432,6 +442,20 @@ static int add_translation(struct uiommu_pci_device *pdev)
 	return dev->has_pasid ? uiommu_pci_add_pasid(pdev, 0, PASID_WIDTH) : 0;
 }
 
+static int add_shared(struct uiommu_pci_device *pdev)
+{
+	struct ats_testdev *dev = uiommu_pci_priv(pdev);
+	int rc;
+
+	if (!uiommu_pci_option_bool(pdev, "bar-shared"))
+		return 0;
+	rc = uiommu_pci_add_bar(pdev, SHARED_BAR, SHARED_BAR_SIZE, 0);
+	if (rc)
+		return rc;
+	return uiommu_pci_add_bar_memory(pdev, SHARED_BAR, SHARED_OFFSET, BUFFER_SIZE,
+					 &dev->shared);
+}
+
 static int ats_testdev_init(struct uiommu_pci_device *pdev)
 {
 	struct ats_testdev *dev = uiommu_pci_priv(pdev);
@@ -456,6 +480,9 @@ static int ats_testdev_init(struct uiommu_pci_device *pdev)
 		return rc;
 	rc = add_interrupts(pdev);
 	if (rc < 0)
+		return rc;
+	rc = add_shared(pdev);
+	if (rc)
 		return rc;
 	return uiommu_pci_dma_open(pdev, &dev->dma);
 }
@@ -491,6 +518,12 @@ static const struct uiommu_option_desc ats_testdev_options[] = {
 		.def = "0",
 		.max = 2048,
 		.help = "has MSI-X with so many vectors, in BAR2",
+	},
+	{
+		.name = "bar-shared",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "off",
+		.help = "has BAR4, whose second page is memory: no trap, and a buffer for the DMA",
 	},
 	{
 		.name = "bar0",

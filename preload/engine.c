@@ -126,6 +126,15 @@ static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *a
 	return rc;
 }
 
+static void host_revoke(void *opaque)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	trap_revoke();
+	shim_leave(&entry);
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -140,6 +149,7 @@ static const struct uiommu_host_ops host_ops = {
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
 	.eventfd_watch = host_eventfd_watch,
+	.revoke = host_revoke,
 };
 
 /* ---- starting ---- */

@@ -527,6 +527,11 @@ static bool trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_e
 		region_put(&a.ref);
 		return resume_outside(uc, a.addr, client_errno);
 	}
+	if (region_open(&a.ref, a.addr)) {
+		region_put(&a.ref);
+		errno = client_errno;
+		return true;
+	}
 	access_somewhere(&a);
 	errno = client_errno;
 	if (a.outcome != INSN_FAULT)

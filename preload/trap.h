@@ -68,6 +68,12 @@ bool trap_overlaps(const void *addr, size_t len);
 int trap_protect(void *addr, size_t len, int prot);
 
 /*
+ * Memory of a BAR that the client reached directly traps again when this returns, until
+ * the engine says that it may be had.
+ */
+void trap_revoke(void);
+
+/*
  * In a forked child: the pages stay inaccessible, an access says so once and
  * is SIGBUS.  Nothing of the parent's engine is touched from then on.
  */

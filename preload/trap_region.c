@@ -39,7 +39,7 @@
  *  refs		atomic
  *  start, end		atomic, changed under region_lock when refs is 0
  *  offset, mapping	the same; offset is what start is in the mapping
- *  prot, live, foreign	atomic, changed under region_lock
+ *  prot, live, foreign, open	atomic, changed under region_lock
  */
 struct region {
 	uint64_t refs;
@@ -50,6 +50,7 @@ struct region {
 	int prot;
 	int live;
 	int foreign;
+	int open; /* its memory was mapped for the client: not all of it traps */
 };
 
 /*
@@ -169,6 +170,43 @@ bool region_was(uint64_t addr)
 
 /* ---- changes: region_lock held ---- */
 
+/*
+ * The part of @r that is memory, at @addr, becomes a second mapping of it.  While the region
+ * is live the client's own call that takes the place away hasn't been made.
+ */
+static bool region_open_locked(struct region *r, uint64_t addr)
+{
+	uint64_t offset = r->offset + (addr - r->start), length, start, end;
+	uint8_t *memory = uiommu_mapping_memory(r->mapping, &offset, &length);
+	long rc;
+
+	if (!memory)
+		return false;
+	start = offset > r->offset ? offset : r->offset;
+	end = offset + length < r->offset + (r->end - r->start) ? offset + length :
+								  r->offset + (r->end - r->start);
+	memory += start - offset;
+	length = end - start;
+	start = r->start + (start - r->offset);
+	rc = shim_syscall(SYS_mremap, (long)memory, 0, (long)length, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  (long)start, 0);
+	if (rc < 0 && rc >= -4095)
+		return false;
+	if (r->prot != (PROT_READ | PROT_WRITE))
+		shim_syscall(SYS_mprotect, (long)start, (long)length, r->prot, 0, 0, 0);
+	ui_store_relaxed(&r->open, 1);
+	return true;
+}
+
+static void region_close_locked(struct region *r)
+{
+	if (!r->open)
+		return;
+	shim_syscall(SYS_mmap, (long)r->start, (long)(r->end - r->start), PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	ui_store_relaxed(&r->open, 0);
+}
+
 static struct region *region_free_locked(void)
 {
 	uint64_t n = used;
@@ -205,6 +243,7 @@ static struct region *region_add_locked(struct uiommu_mapping *mapping, uint64_t
 	r->mapping = mapping;
 	ui_store_relaxed(&r->prot, prot);
 	ui_store_relaxed(&r->foreign, (int)foreign);
+	ui_store_relaxed(&r->open, 0);
 	if (start < low)
 		ui_store_relaxed(&low, start);
 	if (end > high)
@@ -224,6 +263,8 @@ static struct region *region_part_locked(struct region *r, uint64_t start, uint6
 				 r->foreign);
 	if (part && !r->foreign)
 		uiommu_mapping_get(r->mapping);
+	if (part)
+		ui_store_relaxed(&part->open, r->open);
 	return part;
 }
 
@@ -419,6 +460,7 @@ int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_
 	/* Device memory doesn't grow; and it is one range. */
 	if (new_len > old_len || !whole(start, start + old_len, &ref))
 		return -EFAULT;
+	trap_revoke(); /* so that it is one mapping for the kernel, too */
 	rc = shim_syscall(SYS_mremap, (long)addr, (long)old_len, (long)new_len, flags,
 			  (long)new_addr, 0);
 	if (rc < 0 && rc >= -4095)
@@ -480,6 +522,7 @@ int trap_protect(void *addr, size_t len, int prot)
 
 		if (!overlaps(r, start, end))
 			continue;
+		region_close_locked(r);
 		from = r->start > start ? r->start : start;
 		to = r->end < end ? r->end : end;
 		if (from == r->start && to == r->end) {
@@ -498,6 +541,37 @@ int trap_protect(void *addr, size_t len, int prot)
 	unlock_regions(&mask);
 	regions_retired(&retired);
 	return rc;
+}
+
+bool region_open(const struct region_ref *ref, uint64_t addr)
+{
+	struct region *r = ref->region;
+	uint64_t offset = ref->offset + (addr - ref->start), length;
+	sigset_t mask;
+	bool opened;
+
+	/* Open already, and still here: the client lacks a right, or another thread was faster. */
+	if (ref->foreign || ui_load_relaxed(&r->open) ||
+	    !uiommu_mapping_memory(ref->mapping, &offset, &length))
+		return false;
+	lock_regions(&mask);
+	opened = r->live && !r->open && r->prot & PROT_READ && region_open_locked(r, addr);
+	unlock_regions(&mask);
+	return opened;
+}
+
+void trap_revoke(void)
+{
+	sigset_t mask;
+
+	lock_regions(&mask);
+	for (uint64_t i = 0; i < used; i++) {
+		struct region *r = region_at(i);
+
+		if (r->live && !ui_load_relaxed(&r->foreign))
+			region_close_locked(r);
+	}
+	unlock_regions(&mask);
 }
 
 /*

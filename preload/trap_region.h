@@ -31,6 +31,8 @@ struct region_ref {
 /* Takes no lock; async-signal-safe. */
 bool region_find(uint64_t addr, struct region_ref *ref);
 void region_put(const struct region_ref *ref);
+/* Is the byte memory that needn't trap?  Then it doesn't any more: try again. */
+bool region_open(const struct region_ref *ref, uint64_t addr);
 /* Was it trapped a while ago?  May say yes for an address that never was ours again. */
 bool region_was(uint64_t addr);
 /* Differs from before if a range was added or forgotten since. */

@@ -132,6 +132,21 @@ UIOMMU_API const char *uiommu_pci_option_string(const struct uiommu_pci_device *
 UIOMMU_API int uiommu_pci_add_bar(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t size,
 				  unsigned int flags);
 
+/**
+ * uiommu_pci_add_bar_memory() - a part of a BAR is memory (in init)
+ * @bar: declared before; one part of each
+ * @offset: from its start, a multiple of 4096
+ * @length: a multiple of 4096
+ * @out: the memory, zeros, until the function goes
+ *
+ * A client that maps the BAR reads and writes it without a call of the model: for doorbells
+ * that are polled, and for buffers.
+ *
+ * Return: 0; -EINVAL: out of range, or not in init; -ENOMEM.
+ */
+UIOMMU_API int uiommu_pci_add_bar_memory(struct uiommu_pci_device *pdev, unsigned int bar,
+					 uint64_t offset, uint64_t length, void **out);
+
 #define UIOMMU_PM_NO_SOFT_RESET (1u << 0)
 
 /*

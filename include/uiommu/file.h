@@ -109,6 +109,19 @@ UIOMMU_API int uiommu_mapping_write_block(struct uiommu_mapping *mapping, uint64
 UIOMMU_API int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset,
 				      const void *data);
 
+/**
+ * uiommu_mapping_memory() - a part of a mapping that is memory
+ * @offset: in: a byte of the mapping; out: where the part with it begins
+ * @length: out: of that part
+ *
+ * The host may let the client reach it without calls, by mapping it once more
+ * (mremap() with an old size of 0), until it is told to revoke (struct uiommu_host_ops).
+ *
+ * Return: the memory at *@offset; NULL: the byte is reached by calls, now or always.
+ */
+UIOMMU_API void *uiommu_mapping_memory(struct uiommu_mapping *mapping, uint64_t *offset,
+				       uint64_t *length);
+
 /* ---- the tree that clients see ---- */
 
 /**

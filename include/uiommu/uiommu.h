@@ -108,6 +108,8 @@ struct uiommu_event {
  *	Optional; may be called under locks of the library, @ready is called without.
  * @readable: @file became readable (or stopped being so): its poll state
  *	changed.  May be called under the file's own lock; must not call back.
+ * @revoke: what uiommu_mapping_memory() gave (uiommu/file.h) may not be reached any more when
+ *	this returns; it has to be asked for again.  Called without locks.
  */
 struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
@@ -118,6 +120,7 @@ struct uiommu_host_ops {
 	void (*eventfd_signal)(void *opaque, void *eventfd);
 	void (*eventfd_put)(void *opaque, void *eventfd);
 	int (*eventfd_watch)(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg);
+	void (*revoke)(void *opaque);
 };
 
 /**

@@ -158,6 +158,11 @@ int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset, cons
 	return mapping->ops->enqueue ? mapping->ops->enqueue(mapping, offset, data) : -EAGAIN;
 }
 
+void *uiommu_mapping_memory(struct uiommu_mapping *mapping, uint64_t *offset, uint64_t *length)
+{
+	return mapping->ops->memory ? mapping->ops->memory(mapping, offset, length) : NULL;
+}
+
 /* ---- nodes ---- */
 
 void ui_node_add(struct uiommu *ctx, struct ui_node *node)

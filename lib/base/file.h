@@ -70,6 +70,7 @@ struct ui_mapping_ops {
 		     unsigned int size);
 	int (*write_block)(struct uiommu_mapping *mapping, uint64_t offset, const void *data);
 	int (*enqueue)(struct uiommu_mapping *mapping, uint64_t offset, const void *data);
+	void *(*memory)(struct uiommu_mapping *mapping, uint64_t *offset, uint64_t *length);
 	void (*release)(struct uiommu_mapping *mapping);
 };
 

@@ -212,6 +212,8 @@ int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void
 
 	if (closed)
 		pci_gate_open(pdev);
+	if (fx.stop)
+		pci_memory_revoke(pdev);
 	if (pci_config_covers(offset, length, PCI_REG_COMMAND, 2))
 		pci_intx_changed(pdev);
 	if (pdev->msi.nr && pci_config_covers(offset, length, pdev->msi.cap, PCI_MSI_SIZE))

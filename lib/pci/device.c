@@ -40,7 +40,8 @@ int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t off
 	if (!pci_gate_enter(pdev, &inside))
 		return 0; /* a signal handler on top of this device's reset */
 	rc = mmio_check(pdev, bar, offset, size);
-	if (!rc && !pci_msix_read(pdev, bar, offset, size, &got))
+	if (!rc && !pci_memory_read(pdev, bar, offset, size, &got) &&
+	    !pci_msix_read(pdev, bar, offset, size, &got))
 		got = pdev->model->mmio_read(pdev, bar, offset, size);
 	*value &= got;
 	pci_gate_leave(pdev, &inside);
@@ -56,7 +57,8 @@ int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t of
 	if (!pci_gate_enter(pdev, &inside))
 		return 0;
 	rc = mmio_check(pdev, bar, offset, size);
-	if (!rc && !pci_msix_write(pdev, bar, offset, size, value))
+	if (!rc && !pci_memory_write(pdev, bar, offset, size, value) &&
+	    !pci_msix_write(pdev, bar, offset, size, value))
 		pdev->model->mmio_write(pdev, bar, offset, value & ~0ull >> (64 - 8 * size), size);
 	pci_gate_leave(pdev, &inside);
 	return rc;
@@ -71,7 +73,8 @@ static void write_words(struct uiommu_pci_device *pdev, unsigned int bar, uint64
 	for (unsigned int i = 0; i < PCI_BLOCK / 8; i++) {
 		uint64_t at = offset + 8 * i;
 
-		if (!pci_msix_write(pdev, bar, at, 8, words[i]))
+		if (!pci_memory_write(pdev, bar, at, 8, words[i]) &&
+		    !pci_msix_write(pdev, bar, at, 8, words[i]))
 			pdev->model->mmio_write(pdev, bar, at, words[i], 8);
 	}
 }
@@ -85,7 +88,8 @@ int pci_mmio_write_block(struct uiommu_pci_device *pdev, unsigned int bar, uint6
 	if (!pci_gate_enter(pdev, &inside))
 		return 0;
 	rc = mmio_check(pdev, bar, offset, PCI_BLOCK);
-	if (!rc && pdev->model->mmio_write_block)
+	if (!rc && pdev->model->mmio_write_block && !pci_memory_has(pdev, bar, offset) &&
+	    !pci_msix_is_table(pdev, bar, offset))
 		pdev->model->mmio_write_block(pdev, bar, offset, data);
 	else if (!rc)
 		write_words(pdev, bar, offset, data);
@@ -210,6 +214,7 @@ static void free_device(struct uiommu_pci_device *pdev)
 
 	pci_spec_fini(&spec);
 	pci_msix_free(pdev);
+	pci_memory_free(pdev);
 	ui_mutex_destroy(&pdev->config_lock);
 	ui_free(pdev->priv);
 	ui_free(pdev);

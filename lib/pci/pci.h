@@ -87,6 +87,13 @@ struct pci_bar {
 	bool upper; /* the high half of a 64-bit BAR before it */
 };
 
+/* A part of a BAR that is memory.  All immutable after init; no pages: there is none. */
+struct pci_memory {
+	void *pages;
+	uint64_t offset;
+	uint64_t length;
+};
+
 /* An option of the spec, or a default. */
 struct pci_option {
 	const struct uiommu_option_desc *desc;
@@ -137,7 +144,7 @@ struct pci_msix {
  *  ctx, model, priv, address, name, bus, options, spec	immutable
  *  group_name, driver_name, class_code	immutable
  *  group_id				immutable
- *  bars, pasid_width, pri, *_cap, used	immutable after init
+ *  bars, memory, pasid_width, pri, *_cap, used	immutable after init
  *  iommu				immutable once added
  *  channels, nr_channels		init's thread, then immutable
  *  config, writable			config_lock
@@ -168,6 +175,7 @@ struct uiommu_pci_device {
 	char *spec;
 
 	struct pci_bar bars[PCI_BARS];
+	struct pci_memory memory[PCI_BARS];
 	unsigned int pasid_width;
 	bool pri;
 	bool ats;
@@ -331,6 +339,20 @@ bool pci_msix_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t of
 		   unsigned int size, uint64_t *value);
 bool pci_msix_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		    unsigned int size, uint64_t value);
+
+/* ---- memory.c ---- */
+
+void pci_memory_free(struct uiommu_pci_device *pdev);
+bool pci_memory_has(const struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset);
+/* Accesses to a BAR; false: they are not to memory. */
+bool pci_memory_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		     unsigned int size, uint64_t *value);
+bool pci_memory_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
+		      unsigned int size, uint64_t value);
+/* What a client may have mapped now; NULL: nothing. */
+const struct pci_memory *pci_memory_to_map(struct uiommu_pci_device *pdev, unsigned int bar);
+/* Decoding has stopped. */
+void pci_memory_revoke(struct uiommu_pci_device *pdev);
 
 /* ---- topology.c ---- */
 

@@ -184,6 +184,24 @@ static int mapping_enqueue(struct uiommu_mapping *base, uint64_t offset, const v
 	return pci_mmio_enqueue(mapping->pdev, mapping->bar, mapping->offset + offset, block);
 }
 
+/* What of the BAR's memory is in the mapping, if the byte is. */
+static void *mapping_memory(struct uiommu_mapping *base, uint64_t *offset, uint64_t *length)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+	const struct pci_memory *memory = pci_memory_to_map(mapping->pdev, mapping->bar);
+	uint64_t at = mapping->offset + *offset, start, end;
+
+	if (!memory || at < memory->offset || at - memory->offset >= memory->length)
+		return NULL;
+	start = memory->offset > mapping->offset ? memory->offset : mapping->offset;
+	end = memory->offset + memory->length;
+	if (end > mapping->offset + mapping->length)
+		end = mapping->offset + mapping->length;
+	*offset = start - mapping->offset;
+	*length = end - start;
+	return (uint8_t *)memory->pages + (start - memory->offset);
+}
+
 static void mapping_release(struct uiommu_mapping *base)
 {
 	uiommu_file_put(base->file);
@@ -195,6 +213,7 @@ static const struct ui_mapping_ops vfio_mapping_ops = {
 	.write = mapping_write,
 	.write_block = mapping_write_block,
 	.enqueue = mapping_enqueue,
+	.memory = mapping_memory,
 	.release = mapping_release,
 };
 

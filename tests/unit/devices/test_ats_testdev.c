@@ -22,6 +22,7 @@
 #define RUN 1u
 #define TO_DEVICE 2u
 #define IRQ 4u
+#define SHARED 8u
 
 enum policy {
 	QUEUE,	      /* keep the group for the test */
@@ -604,6 +605,36 @@ static void test_interrupt(void **state)
 	bench_close();
 }
 
+/* The memory in BAR4 in place of the device's buffer. */
+static void test_shared(void **state)
+{
+	uint64_t value;
+
+	bench_open("ats-testdev,bar-shared=on", true);
+	map(1, UIOMMU_READ);
+	map(2, UIOMMU_WRITE);
+	fill(1, 0x5a);
+	start(1 * PAGE, RUN | TO_DEVICE | SHARED);
+	assert_int_equal(pci_mmio_read(b.pdev, 4, 0x1ff8, 8, &value), 0);
+	assert_int_equal(value, 0x5a5a5a5a5a5a5a5aull);
+	start(2 * PAGE, RUN); /* its own is empty still */
+	assert_true(page_is(2, 0));
+	assert_int_equal(pci_mmio_write(b.pdev, 4, 0x1000, 1, 0x77), 0);
+	start(2 * PAGE, RUN | SHARED);
+	assert_int_equal(b.memory[2 * PAGE], 0x77);
+	assert_int_equal(b.memory[2 * PAGE + 1], 0x5a);
+	assert_int_equal(pci_reset(b.pdev), 0);
+	assert_int_equal(pci_mmio_read(b.pdev, 4, 0x1000, 8, &value), 0);
+	assert_int_equal(value, 0);
+	bench_close();
+	/* Without it the bit means nothing. */
+	bench_open("ats-testdev", true);
+	map(1, UIOMMU_READ);
+	start(1 * PAGE, RUN | TO_DEVICE | SHARED);
+	assert_false(running());
+	bench_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -623,6 +654,7 @@ int main(void)
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_pasid),
 		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
