@@ -195,12 +195,15 @@ static void drain(struct shim_file *sf)
 	fdtable_unlock();
 }
 
-static long call(struct shim_file *sf, const struct shim_io *io)
+static long call(struct shim_file *sf, struct shim_io *io, const void *block)
 {
 	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_CALL, .io = *io};
-	int rc = fdshare_send(sf->chan, &msg);
 	int fd = -1;
+	int rc;
 
+	if (block)
+		memcpy(msg.name, block, CHANNEL_BLOCK);
+	rc = fdshare_send(sf->chan, &msg);
 	while (!rc) {
 		rc = next_message(sf, &msg, &fd, -1);
 		if (rc)
@@ -209,6 +212,8 @@ static long call(struct shim_file *sf, const struct shim_io *io)
 		case CHANNEL_REPLY:
 			if (msg.flags & CHANNEL_DRAIN)
 				drain(sf);
+			if (io->op == IO_LOAD)
+				io->arg = msg.io.arg;
 			return msg.rc;
 		case CHANNEL_INSTALL:
 			rc = installed(sf, &msg, fd);
@@ -227,14 +232,14 @@ static long call(struct shim_file *sf, const struct shim_io *io)
 	return -ENODEV;
 }
 
-long channel_call(struct shim_file *sf, const struct shim_io *io)
+long channel_call(struct shim_file *sf, struct shim_io *io, const void *block)
 {
 	long rc;
 
 	pthread_mutex_lock(&call_lock);
 	rc = open_channel(sf);
 	if (!rc)
-		rc = call(sf, io);
+		rc = call(sf, io, block);
 	pthread_mutex_unlock(&call_lock);
 	return rc;
 }

@@ -34,6 +34,12 @@ enum io_op {
 	IO_WRITE,
 	IO_PREAD,
 	IO_PWRITE,
+	/* Of mappings, between processes only: */
+	IO_MMAP, /* request: prot, arg: flags; a number is returned, for the others' request */
+	IO_LOAD, /* count: 1, 2, 4 or 8; arg: the value, which comes with the answer */
+	IO_STORE,
+	IO_STORE_BLOCK, /* of 64 bytes, beside it */
+	IO_MUNMAP,
 };
 
 struct shim_io {
@@ -51,13 +57,15 @@ long io_call(struct uiommu_file *file, struct uiommu_mm *mm, const struct shim_i
 
 /* 0 or -errno: from then on the file's name, rdev and accmode are known. */
 int channel_describe(struct shim_file *sf);
-long channel_call(struct shim_file *sf, const struct shim_io *io);
+/* An IO_LOAD changes @io; @block: of an IO_STORE_BLOCK, else NULL. */
+long channel_call(struct shim_file *sf, struct shim_io *io, const void *block);
 void channel_fork_child(void);
 
 /* ---- messages ---- */
 
 #define CHANNEL_MAGIC 0x31435575u
 #define CHANNEL_NAME 96
+#define CHANNEL_BLOCK 64
 
 enum channel_type {
 	CHANNEL_HELLO,
@@ -75,8 +83,9 @@ enum channel_type {
 
 /*
  *  rc		DESCRIBE, REPLY: 0 or more, or -errno; INSTALLED, UNINSTALL: the number
- *  io		CALL
+ *  io		CALL; its arg, REPLY
  *  rdev, accmode, name	DESCRIBE, INSTALL
+ *  name	of an IO_STORE_BLOCK, CHANNEL_BLOCK bytes of data
  */
 struct channel_msg {
 	uint32_t magic;

@@ -295,11 +295,12 @@ void engine_stop(void)
 {
 	struct uiommu *old = ctx;
 
+	/* Mapped BARs hold files. */
+	if (old)
+		trap_unmap((void *)4096, (size_t)-8192);
 	fdtable_shutdown();
 	if (!old)
 		return;
-	/* Mapped BARs hold files. */
-	trap_unmap((void *)4096, (size_t)-8192);
 	engine_areas = &no_areas;
 	ctx = NULL;
 	uiommu_mm_put(mm);

@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <uiommu/file.h>
 
+#include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
+#include "mapping.h"
 #include "pin.h"
 #include "shim.h"
 #include "trap.h"
@@ -36,7 +38,7 @@ static int map_check(const struct shim_file *sf, size_t len, int prot, int flags
 	if (sf->accmode == O_WRONLY ||
 	    (type != MAP_PRIVATE && (prot & PROT_WRITE) && sf->accmode == O_RDONLY))
 		return -EACCES;
-	return sf->dead ? -ENODEV : 0;
+	return 0;
 }
 
 static void *map_file(void *addr, size_t len, int prot, int flags, int fd, off_t off)
@@ -51,13 +53,15 @@ static void *map_file(void *addr, size_t len, int prot, int flags, int fd, off_t
 	sf = fdtable_get(fd);
 	if (!sf)
 		goto out_leave;
-	rc = map_check(sf, len, prot, flags, off);
-	if (rc)
-		goto out_put;
-	rc = uiommu_file_mmap(sf->file, prot, flags, (uint64_t)off, len, &mapping);
+	rc = channel_describe(sf);
+	if (!rc)
+		rc = map_check(sf, len, prot, flags, off);
+	if (!rc)
+		rc = mapping_create(sf, prot, flags, (uint64_t)off, len, &mapping);
 	if (rc)
 		goto out_put;
 	len = (len + PAGE - 1) & ~(PAGE - 1);
+	trap_init();
 	rc = trap_map(mapping, addr, len, prot, flags, &out); /* moves the reference */
 	if (rc)
 		uiommu_mapping_put(mapping);

@@ -42,14 +42,23 @@
  *  target, ino	no reference, so that the last close anywhere is the last: the file is
  *		still the same if its socket is
  *  mm		the caller's memory, put by channel_drop()
+ *  maps	of the caller, until it unmaps them or channel_drop(); they hold their file
  */
 struct channel {
 	struct shim_file *held;
 	struct shim_file *target;
 	ino_t ino;
 	struct uiommu_mm *mm;
+	struct served_map *maps;
+	uint64_t last_map;
 	pid_t pid;
 	struct channel *next;
+};
+
+struct served_map {
+	uint64_t number;
+	struct uiommu_mapping *mapping;
+	struct served_map *next;
 };
 
 /*
@@ -108,12 +117,18 @@ void serve_unwatch(struct shim_file *sf)
 
 static void channel_drop(struct channel *chan)
 {
+	struct served_map *map;
 	struct channel **link;
 
 	for (link = &channels; *link && *link != chan;)
 		link = &(*link)->next;
 	if (*link)
 		*link = chan->next;
+	while ((map = chan->maps)) {
+		chan->maps = map->next;
+		uiommu_mapping_put(map->mapping);
+		free(map);
+	}
 	if (chan->mm)
 		uiommu_mm_put(chan->mm);
 	fdtable_lock();
@@ -244,17 +259,71 @@ static bool channel_target(struct channel *chan)
 	return false;
 }
 
+static long map_open(struct channel *chan, const struct shim_io *io)
+{
+	struct served_map *map = calloc(1, sizeof(*map));
+	int rc;
+
+	if (!map)
+		return -ENOMEM;
+	rc = uiommu_file_mmap(chan->target->file, (int)io->request, (int)io->arg, io->offset,
+			      io->count, &map->mapping);
+	if (rc) {
+		free(map);
+		return rc;
+	}
+	map->number = ++chan->last_map;
+	map->next = chan->maps;
+	chan->maps = map;
+	return (long)map->number;
+}
+
+/* A mapping needs no descriptor of its file. */
+static void serve_map(struct channel *chan, const struct shim_io *io, const void *block)
+{
+	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_REPLY, .rc = -EINVAL};
+	struct served_map **link = &chan->maps;
+	struct served_map *map;
+
+	while (*link && (*link)->number != io->request)
+		link = &(*link)->next;
+	map = *link;
+	if (map && io->op == IO_MUNMAP) {
+		*link = map->next;
+		uiommu_mapping_put(map->mapping);
+		free(map);
+		msg.rc = 0;
+	} else if (map && io->op == IO_LOAD) {
+		msg.rc = uiommu_mapping_read(map->mapping, io->offset, &msg.io.arg,
+					     (unsigned int)io->count);
+	} else if (map && io->op == IO_STORE_BLOCK) {
+		msg.rc = uiommu_mapping_write_block(map->mapping, io->offset, block);
+	} else if (map) {
+		msg.rc = uiommu_mapping_write(map->mapping, io->offset, io->arg,
+					      (unsigned int)io->count);
+	}
+	if (fdshare_send(chan->held, &msg))
+		channel_drop(chan);
+}
+
 static void serve_call(struct channel *chan, const struct channel_msg *call)
 {
 	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_REPLY};
 
+	if (call->io.op > IO_MMAP) {
+		serve_map(chan, &call->io, call->name);
+		return;
+	}
 	if (!channel_target(chan)) {
 		channel_drop(chan);
 		return;
 	}
 	current = chan;
 	failed = false;
-	msg.rc = io_call(chan->target->file, chan->mm, &call->io);
+	if (call->io.op == IO_MMAP)
+		msg.rc = map_open(chan, &call->io);
+	else
+		msg.rc = io_call(chan->target->file, chan->mm, &call->io);
 	current = NULL;
 	if (fdshare_drain(chan->target))
 		msg.flags = CHANNEL_DRAIN;
@@ -397,10 +466,13 @@ static void file_event(struct shim_file *sf)
 		}
 	}
 	if (fdshare_hung_up(sf)) {
-		/* No descriptor is left anywhere: channels that are, lost theirs unseen. */
+		/*
+		 * No descriptor is left anywhere: channels that are, lost theirs unseen, or
+		 * are mapped.
+		 */
 		for (chan = channels; chan; chan = next) {
 			next = chan->next;
-			if (chan->target == sf)
+			if (chan->target == sf && !chan->maps)
 				channel_drop(chan);
 		}
 	}

@@ -23,6 +23,7 @@
 #include "engine.h"
 #include "fdshare.h"
 #include "fdtable.h"
+#include "mapping.h"
 #include "path.h"
 #include "serve.h"
 #include "signals.h"
@@ -51,6 +52,7 @@ static void child_reset(void)
 	watch_fork_child();
 	channel_fork_child();
 	fdtable_fork_child();
+	mapping_fork_child();
 	trap_atfork_child();
 }
 

@@ -126,18 +126,6 @@ static void say_unknown(const struct insn_cpu *cpu, const uint8_t *code, size_t 
 	line_out(&l);
 }
 
-static void say_foreign(void)
-{
-	static int said;
-	struct line l = {.len = 0};
-
-	if (__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
-		return;
-	line_text(&l, "uiommu: a forked child used device memory that its parent mapped; "
-		      "it must open and map the device itself; the program gets SIGBUS");
-	line_out(&l);
-}
-
 /* ---- one access ---- */
 
 /*
@@ -173,11 +161,6 @@ static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr, struct 
 	/* The last put of a mapping closes a file, so also that is inside. */
 	shim_inside++;
 	cpu->fault = (struct insn_fault){SIGBUS, BUS_ADRERR, addr, 0, 0};
-	if (ref->foreign) {
-		say_foreign();
-		outcome = INSN_FAULT;
-		goto out_put;
-	}
 	cpu->mem = &trap_mem_ops;
 	cpu->opaque = ref;
 	avail = trap_code(cpu->rip, code);
@@ -186,7 +169,6 @@ static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr, struct 
 		say_unknown(cpu, code, avail, ref->offset + (addr - ref->start));
 		outcome = INSN_FAULT;
 	}
-out_put:
 	region_put(ref);
 	shim_inside--;
 	return outcome;

@@ -74,8 +74,8 @@ int trap_protect(void *addr, size_t len, int prot);
 void trap_revoke(void);
 
 /*
- * In a forked child: the pages stay inaccessible, an access says so once and
- * is SIGBUS.  Nothing of the parent's engine is touched from then on.
+ * In a forked child: all that was trapped, or memory of a BAR, traps, by the same mappings
+ * (mapping.h).
  */
 void trap_atfork_child(void);
 

@@ -106,8 +106,6 @@ static int probe_piece(struct insn_cpu *cpu, uint64_t addr, unsigned int size, b
 
 	if (range_get(cpu, addr, &ref)) {
 		range_put(cpu, &ref);
-		if (ref.foreign)
-			return bus_error(cpu, addr);
 		/* As on this architecture: what can be written can be read. */
 		if (write ? !(ref.prot & PROT_WRITE) : !(ref.prot & (PROT_READ | PROT_WRITE)))
 			return page_fault(cpu, addr, write);

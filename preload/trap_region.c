@@ -39,7 +39,7 @@
  *  refs		atomic
  *  start, end		atomic, changed under region_lock when refs is 0
  *  offset, mapping	the same; offset is what start is in the mapping
- *  prot, live, foreign, open	atomic, changed under region_lock
+ *  prot, live, open	atomic, changed under region_lock
  */
 struct region {
 	uint64_t refs;
@@ -49,7 +49,6 @@ struct region {
 	struct uiommu_mapping *mapping;
 	int prot;
 	int live;
-	int foreign;
 	int open; /* its memory was mapped for the client: not all of it traps */
 };
 
@@ -105,9 +104,8 @@ static void put(struct region *r)
 {
 	/* Once refs is 0 somebody else may fill the region anew. */
 	struct uiommu_mapping *mapping = r->mapping;
-	bool foreign = ui_load_relaxed(&r->foreign);
 
-	if (ui_fetch_sub(&r->refs, 1) == 1 && !foreign)
+	if (ui_fetch_sub(&r->refs, 1) == 1)
 		uiommu_mapping_put(mapping);
 }
 
@@ -137,7 +135,6 @@ bool region_find(uint64_t addr, struct region_ref *ref)
 		ref->end = ui_load_relaxed(&r->end);
 		ref->offset = r->offset;
 		ref->prot = ui_load_relaxed(&r->prot);
-		ref->foreign = ui_load_relaxed(&r->foreign);
 		return true;
 	}
 	return false;
@@ -231,7 +228,7 @@ static struct region *region_free_locked(void)
 
 /* A reference on @mapping moves in, if it works. */
 static struct region *region_add_locked(struct uiommu_mapping *mapping, uint64_t start,
-					uint64_t end, uint64_t offset, int prot, bool foreign)
+					uint64_t end, uint64_t offset, int prot)
 {
 	struct region *r = region_free_locked();
 
@@ -242,7 +239,6 @@ static struct region *region_add_locked(struct uiommu_mapping *mapping, uint64_t
 	r->offset = offset;
 	r->mapping = mapping;
 	ui_store_relaxed(&r->prot, prot);
-	ui_store_relaxed(&r->foreign, (int)foreign);
 	ui_store_relaxed(&r->open, 0);
 	if (start < low)
 		ui_store_relaxed(&low, start);
@@ -259,9 +255,8 @@ static struct region *region_part_locked(struct region *r, uint64_t start, uint6
 {
 	struct region *part;
 
-	part = region_add_locked(r->mapping, start, end, r->offset + (start - r->start), prot,
-				 r->foreign);
-	if (part && !r->foreign)
+	part = region_add_locked(r->mapping, start, end, r->offset + (start - r->start), prot);
+	if (part)
 		uiommu_mapping_get(r->mapping);
 	if (part)
 		ui_store_relaxed(&part->open, r->open);
@@ -362,7 +357,7 @@ static struct region *add(struct uiommu_mapping *m, uint64_t start, size_t len, 
 	sigset_t mask;
 
 	lock_regions(&mask);
-	r = region_add_locked(m, start, start + len, offset, prot, false);
+	r = region_add_locked(m, start, start + len, offset, prot);
 	unlock_regions(&mask);
 	return r;
 }
@@ -472,12 +467,10 @@ int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_
 		goto out_put;
 	}
 	forget((uint64_t)rc, (uint64_t)rc + new_len);
-	if (!ref.foreign)
-		uiommu_mapping_get(ref.mapping);
+	uiommu_mapping_get(ref.mapping);
 	if (!add(ref.mapping, (uint64_t)rc, new_len, ref.offset + (start - ref.start), ref.prot)) {
 		/* Inaccessible from now on; the call itself can't be undone. */
-		if (!ref.foreign)
-			uiommu_mapping_put(ref.mapping);
+		uiommu_mapping_put(ref.mapping);
 	}
 	forget(start, start + old_len);
 	valgrind_defined((uint64_t)rc, new_len);
@@ -551,8 +544,7 @@ bool region_open(const struct region_ref *ref, uint64_t addr)
 	bool opened;
 
 	/* Open already, and still here: the client lacks a right, or another thread was faster. */
-	if (ref->foreign || ui_load_relaxed(&r->open) ||
-	    !uiommu_mapping_memory(ref->mapping, &offset, &length))
+	if (ui_load_relaxed(&r->open) || !uiommu_mapping_memory(ref->mapping, &offset, &length))
 		return false;
 	lock_regions(&mask);
 	opened = r->live && !r->open && r->prot & PROT_READ && region_open_locked(r, addr);
@@ -568,7 +560,7 @@ void trap_revoke(void)
 	for (uint64_t i = 0; i < used; i++) {
 		struct region *r = region_at(i);
 
-		if (r->live && !ui_load_relaxed(&r->foreign))
+		if (r->live)
 			region_close_locked(r);
 	}
 	unlock_regions(&mask);
@@ -582,6 +574,9 @@ void trap_atfork_child(void)
 {
 	pthread_mutex_init(&region_lock, NULL);
 	trap_mem_atfork_child();
-	for (uint64_t i = 0; i < used; i++)
-		ui_store_relaxed(&region_at(i)->foreign, 1);
+	/* Nobody would tell this process when it may not be had any more. */
+	for (uint64_t i = 0; i < used; i++) {
+		if (region_at(i)->live)
+			region_close_locked(region_at(i));
+	}
 }

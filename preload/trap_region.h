@@ -16,7 +16,6 @@ struct region;
  * region_put().
  *  start, end	all of it
  *  offset	of start, in the mapping
- *  foreign	belongs to the parent of this process: not to be called
  */
 struct region_ref {
 	struct region *region;
@@ -25,7 +24,6 @@ struct region_ref {
 	uint64_t end;
 	uint64_t offset;
 	int prot;
-	bool foreign;
 };
 
 /* Takes no lock; async-signal-safe. */

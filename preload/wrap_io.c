@@ -29,6 +29,8 @@ long io_call(struct uiommu_file *file, struct uiommu_mm *mm, const struct shim_i
 		return uiommu_file_pread(file, mm, io->arg, io->count, io->offset);
 	case IO_PWRITE:
 		return uiommu_file_pwrite(file, mm, io->arg, io->count, io->offset);
+	default:
+		break;
 	}
 	return -EINVAL;
 }
@@ -48,7 +50,7 @@ static long io_check(const struct shim_file *sf, const struct shim_io *io)
 	return 0;
 }
 
-static long io_run(int fd, const struct shim_io *io)
+static long io_run(int fd, struct shim_io *io)
 {
 	struct shim_entry entry;
 	struct shim_file *sf;
@@ -61,7 +63,8 @@ static long io_run(int fd, const struct shim_io *io)
 		if (!rc)
 			rc = io_check(sf, io);
 		if (!rc)
-			rc = sf->dead ? channel_call(sf, io) : io_call(sf->file, engine_mm(), io);
+			rc = sf->dead ? channel_call(sf, io, NULL) :
+					io_call(sf->file, engine_mm(), io);
 		fdtable_put(sf);
 		fdtable_reap();
 	}

@@ -122,6 +122,34 @@ UIOMMU_API int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t o
 UIOMMU_API void *uiommu_mapping_memory(struct uiommu_mapping *mapping, uint64_t *offset,
 				       uint64_t *length);
 
+/**
+ * struct uiommu_mapping_ops - a mapping that the host makes
+ * @read: as uiommu_mapping_read()
+ * @write: as uiommu_mapping_write()
+ * @write_block: as uiommu_mapping_write_block()
+ * @enqueue: as uiommu_mapping_enqueue()
+ * @memory: as uiommu_mapping_memory()
+ * @release: the last reference is gone
+ */
+struct uiommu_mapping_ops {
+	int (*read)(void *opaque, uint64_t offset, uint64_t *value, unsigned int size);
+	int (*write)(void *opaque, uint64_t offset, uint64_t value, unsigned int size);
+	int (*write_block)(void *opaque, uint64_t offset, const void *data);
+	int (*enqueue)(void *opaque, uint64_t offset, const void *data);
+	void *(*memory)(void *opaque, uint64_t *offset, uint64_t *length);
+	void (*release)(void *opaque);
+};
+
+/**
+ * uiommu_mapping_create() - a mapping of the host's, say of a file in another process
+ * @ops: must stay
+ * @opaque: for @ops
+ *
+ * Return: with one reference; NULL: no memory.
+ */
+UIOMMU_API struct uiommu_mapping *uiommu_mapping_create(const struct uiommu_mapping_ops *ops,
+							void *opaque);
+
 /* ---- the tree that clients see ---- */
 
 /**

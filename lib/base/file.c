@@ -116,6 +116,80 @@ int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t off
 	return file->ops->mmap ? file->ops->mmap(file, prot, flags, offset, length, out) : -ENODEV;
 }
 
+/* A mapping of the host's.  All immutable. */
+struct host_mapping {
+	struct uiommu_mapping mapping;
+	const struct uiommu_mapping_ops *ops;
+	void *opaque;
+};
+
+static int host_mapping_read(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
+			     unsigned int size)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	return host->ops->read(host->opaque, offset, value, size);
+}
+
+static int host_mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
+			      unsigned int size)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	return host->ops->write(host->opaque, offset, value, size);
+}
+
+static int host_mapping_write_block(struct uiommu_mapping *mapping, uint64_t offset,
+				    const void *data)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	return host->ops->write_block(host->opaque, offset, data);
+}
+
+static int host_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	return host->ops->enqueue(host->opaque, offset, data);
+}
+
+static void *host_mapping_memory(struct uiommu_mapping *mapping, uint64_t *offset, uint64_t *length)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	return host->ops->memory(host->opaque, offset, length);
+}
+
+static void host_mapping_release(struct uiommu_mapping *mapping)
+{
+	struct host_mapping *host = ui_container_of(mapping, struct host_mapping, mapping);
+
+	host->ops->release(host->opaque);
+	ui_free(host);
+}
+
+struct uiommu_mapping *uiommu_mapping_create(const struct uiommu_mapping_ops *ops, void *opaque)
+{
+	static const struct ui_mapping_ops host_ops = {
+		.read = host_mapping_read,
+		.write = host_mapping_write,
+		.write_block = host_mapping_write_block,
+		.enqueue = host_mapping_enqueue,
+		.memory = host_mapping_memory,
+		.release = host_mapping_release,
+	};
+	struct host_mapping *host = ui_zalloc(sizeof(*host));
+
+	if (!host)
+		return NULL;
+	host->mapping.ops = &host_ops;
+	host->mapping.refs = 1; /* the caller's */
+	host->ops = ops;
+	host->opaque = opaque;
+	return &host->mapping;
+}
+
 struct uiommu_mapping *uiommu_mapping_get(struct uiommu_mapping *mapping)
 {
 	ui_fetch_add(&mapping->refs, 1);

@@ -424,25 +424,6 @@ static void test_unknown(void **arg)
 		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 }
 
-static void touch(void *p)
-{
-	/* As the shim's fork handler does. */
-	trap_atfork_child();
-	*(volatile uint32_t *)p = 1;
-}
-
-static void test_forked(void **arg)
-{
-	volatile uint32_t *bar = map_fake(RW);
-	char text[512];
-	int status = in_child(touch, (void *)(uintptr_t)bar, text, sizeof(text));
-
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGBUS);
-	assert_non_null(strstr(text, "forked child"));
-	unmap(bar, FAKE_SIZE);
-}
-
 static volatile int *volatile nowhere = (volatile int *)8;
 
 static void null_store(void *p)
@@ -782,7 +763,6 @@ int main(void)
 		cmocka_unit_test_setup(test_other_side, before),
 		cmocka_unit_test_setup(test_rep_part, before),
 		cmocka_unit_test_setup(test_unknown, before),
-		cmocka_unit_test_setup(test_forked, before),
 		cmocka_unit_test_setup(test_default, before),
 		cmocka_unit_test_setup(test_divide, before),
 		cmocka_unit_test_setup(test_breakpoint, before),
