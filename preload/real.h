@@ -227,6 +227,14 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))           \
 	X(int, prlimit, (pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old), \
 	  (pid, resource, limit, old))                                                             \
+	X(int, execve, (const char *path, char *const argv[], char *const envp[]),                 \
+	  (path, argv, envp))                                                                      \
+	X(int, execvpe, (const char *file, char *const argv[], char *const envp[]),                \
+	  (file, argv, envp))                                                                      \
+	X(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))        \
+	X(int, execveat,                                                                           \
+	  (int dir, const char *path, char *const argv[], char *const envp[], int flags),          \
+	  (dir, path, argv, envp, flags))                                                          \
 	X(int, system, (const char *command), (command))                                           \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode))                 \
 	X(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size))     \

@@ -28,6 +28,7 @@
 #include "serve.h"
 #include "signals.h"
 #include "trap.h"
+#include "wrap.h"
 #include "watch.h"
 
 /* Immutable after the constructor. */
@@ -155,6 +156,7 @@ static __attribute__((constructor)) void shim_start(void)
 		real_madvise(page, 4096, MADV_WIPEONFORK);
 	}
 	log_init(file);
+	wrap_exec_start();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	path_start(run_dir);
 	shim_inside++;

@@ -35,6 +35,8 @@ DIR *wrap_opendir(const char *name) __asm__("opendir");
 struct dirent *wrap_readdir(DIR *dir) __asm__("readdir");
 char *wrap_realpath(const char *name, char *buf) __asm__("realpath");
 int wrap_chdir(const char *path) __asm__("chdir");
+/* From the constructor, in a program that has devices. */
+void wrap_exec_start(void);
 int wrap_close_fd(int fd);
 /* libc is about to close it. */
 void wrap_forget_fd(int fd);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Descriptors that leave and come: over sockets, and to programs that are started.
+ * Descriptors that leave and come over sockets.
  */
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,47 +97,4 @@ SHIM_WRAP(int, recvmmsg,
 	for (i = 0; i < got; i++)
 		received(&msgs[i].msg_hdr);
 	return got;
-}
-
-/* ---- programs and processes ---- */
-
-static void sharing(void)
-{
-	if (!shim_bypass())
-		serve_share();
-}
-
-SHIM_WRAP(pid_t, fork, (void))
-{
-	sharing();
-	return real_fork();
-}
-SHIM_ALIAS(__fork, fork);
-
-SHIM_WRAP(int, posix_spawn,
-	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
-	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]))
-{
-	sharing();
-	return real_posix_spawn(pid, path, actions, attr, argv, envp);
-}
-
-SHIM_WRAP(int, posix_spawnp,
-	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
-	   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]))
-{
-	sharing();
-	return real_posix_spawnp(pid, path, actions, attr, argv, envp);
-}
-
-SHIM_WRAP(int, system, (const char *command))
-{
-	sharing();
-	return real_system(command);
-}
-
-SHIM_WRAP(FILE *, popen, (const char *command, const char *mode))
-{
-	sharing();
-	return real_popen(command, mode);
 }
