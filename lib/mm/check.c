@@ -9,7 +9,9 @@
  *  - a few pages of our own: MADV_POPULATE_READ or _WRITE, one system call.  That
  *    is what pinning does up to the pin: faults the pages in with the right that
  *    is wanted, and refuses holes, VM_IO and VM_PFNMAP.
- *  - more, or another process's: PROCMAP_QUERY (Linux 6.11) on /proc/PID/maps, a
+ *  - more of our own, in one VMA, which an mremap() that can't succeed tells: one page of
+ *    it by MADV_POPULATE, for the others have the same rights.  Two system calls.
+ *  - in several, or another process's: PROCMAP_QUERY (Linux 6.11) on /proc/PID/maps, a
  *    call per VMA.  It doesn't tell device memory; so for our own a VMA
  *    that has a file behind it is asked for one page by MADV_POPULATE.
  *  - where that ioctl doesn't exist: the text of the same file.
@@ -89,6 +91,69 @@ static bool mm_populate_works(void)
 	uint64_t here = (uint64_t)&here & ~(MM_PAGE - 1);
 
 	return mm_populate(here, here + MM_PAGE, UIOMMU_READ) == 0;
+}
+
+/*
+ * Too long for any VMA that begins above 0, and not so long that mremap() says so before
+ * it has looked: the end of addresses, with page tables of five levels or four.
+ */
+#define MM_END_5 ((1ull << 56) - MM_PAGE)
+#define MM_END_4 ((1ull << 47) - MM_PAGE)
+
+static long mm_stretch(uint64_t start, uint64_t length, uint64_t to)
+{
+	return ui_syscall6(SYS_mremap, (long)start, (long)length, (long)to, 0, 0, 0);
+}
+
+/* Its own mremap() crashes over such lengths. */
+static bool mm_on_valgrind(void)
+{
+	volatile uint64_t request[6] = {0x1001}; /* is it there? */
+	uint64_t answer = 0;
+
+	/* Nothing to a processor. */
+	__asm__ volatile("rolq $3, %%rdi; rolq $13, %%rdi\n\t"
+			 "rolq $61, %%rdi; rolq $51, %%rdi\n\t"
+			 "xchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(request)
+			 : "cc", "memory");
+	return answer;
+}
+
+/* 1: not to be asked. */
+static uint64_t mm_stretch_length(void)
+{
+	/* Atomic; the same for all who find it out. */
+	static uint64_t known;
+	uint64_t here = (uint64_t)&here & ~(MM_PAGE - 1), length = ui_load_relaxed(&known);
+
+	if (length)
+		return length;
+	if (mm_on_valgrind())
+		length = 1;
+	else if (mm_stretch(here, MM_PAGE, MM_END_5) == -EINVAL)
+		length = MM_END_4;
+	else
+		length = MM_END_5;
+	ui_store_relaxed(&known, length);
+	return length;
+}
+
+/*
+ * Is [start, end) in one VMA?  It can't become as long as we ask, where it is; but the
+ * kernel says that the range leaves its VMA before it says that there is no room
+ * (or, of locked memory, no right to more).  False: it isn't, or nothing is said.
+ */
+static bool mm_is_one_vma(uint64_t start, uint64_t end)
+{
+	uint64_t length = mm_stretch_length();
+	long rc;
+
+	if (!start || length == 1)
+		return false;
+	rc = mm_stretch(start, end - start, length);
+	return rc == -ENOMEM || rc == -EAGAIN;
 }
 
 static int mm_open_maps(const struct uiommu_mm *mm)
@@ -305,8 +370,13 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
 	if (start == end)
 		return 0;
-	if (!mm->self || end - start > MM_POPULATE_MAX || perm & UIOMMU_EXEC)
+	if (!mm->self || perm & UIOMMU_EXEC)
 		return mm_check_vmas(mm, start, end, perm);
+	if (end - start > MM_POPULATE_MAX) {
+		if (mm_is_one_vma(start, end) && !mm_populate(start, start + MM_PAGE, perm))
+			return 0;
+		return mm_check_vmas(mm, start, end, perm);
+	}
 
 	rc = mm_populate(start, end, perm);
 	switch (rc) {

@@ -160,6 +160,61 @@ static size_t descriptors(void)
 	return nr;
 }
 
+/* The end of the VMA that has this address. */
+static uint64_t vma_end(const char *addr)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	uint64_t found = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start <= (uint64_t)addr &&
+		    (uint64_t)addr < end)
+			found = end;
+	}
+	fclose(maps);
+	return found;
+}
+
+/* One VMA or two, locked, at the end of the stack: it's looked at and stays what it is. */
+static void test_stays(void **state)
+{
+	char *pages = fixture_pages(3 * NR), *stack = __builtin_frame_address(0);
+	uint64_t stack_end = vma_end(stack);
+	unsigned char there[3 * NR];
+
+	check_both(*state, pages, 3 * NR, UIOMMU_READ | UIOMMU_WRITE, 0);
+	assert_int_equal(vma_end(pages), (uint64_t)pages + 3 * NR * PAGE);
+	/* One page was touched, if any. */
+	assert_int_equal(mincore(pages, 3 * NR * PAGE, there), 0);
+	assert_false(there[3 * NR - 1] & 1);
+	/* Two of different rights, of which the first one has them. */
+	assert_int_equal(mprotect(pages + 2 * NR * PAGE, NR * PAGE, PROT_READ), 0);
+	check_both(*state, pages, 3 * NR, UIOMMU_READ, 0);
+	check_both(*state, pages, 3 * NR, UIOMMU_WRITE, -EPERM);
+	assert_int_equal(check(*state, pages, 2 * NR * PAGE, UIOMMU_WRITE), 0);
+	assert_int_equal(check(*state, pages + PAGE, 2 * NR * PAGE, UIOMMU_WRITE), -EPERM);
+	/* And a hole. */
+	assert_int_equal(munmap(pages + NR * PAGE, PAGE), 0);
+	assert_int_equal(check(*state, pages, 3 * NR * PAGE, UIOMMU_READ), -EFAULT);
+	assert_int_equal(check(*state, pages, NR * PAGE, UIOMMU_READ), 0);
+	if (!mlock(pages, NR * PAGE)) {
+		assert_int_equal(check(*state, pages, NR * PAGE, UIOMMU_WRITE), 0);
+		assert_int_equal(vma_end(pages), (uint64_t)pages + NR * PAGE);
+		munlock(pages, NR * PAGE);
+	}
+	assert_true(stack_end);
+	assert_int_equal(check(*state, stack - NR * PAGE / 2,
+			       stack_end - (uint64_t)stack + NR * PAGE / 2, UIOMMU_WRITE),
+			 mm_check_text(((struct uiommu *)*state)->self_mm,
+				       ((uint64_t)stack - NR * PAGE / 2) & ~(PAGE - 1), stack_end,
+				       UIOMMU_WRITE));
+	assert_int_equal(vma_end(stack), stack_end);
+	fixture_unmap(pages, 3 * NR);
+}
+
 static void test_descriptors(void **state)
 {
 	size_t before = descriptors();
@@ -173,8 +228,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_rights),   TEST(test_holes),	     TEST(test_files),
-		TEST(test_no_pages), TEST(test_descriptors),
+		TEST(test_rights),   TEST(test_holes), TEST(test_files),
+		TEST(test_no_pages), TEST(test_stays), TEST(test_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
