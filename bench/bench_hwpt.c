@@ -7,6 +7,9 @@
  *  dirty.write		DMA of 8 bytes, at random over 64 GiB, that dirties; off: bits off
  *  dirty.get.*		GET_DIRTY_BITMAP over 64 GiB, of which so much is dirty: a
  *			hundredth, scattered; a page; nothing.  Bits are left as they are
+ *  dirty.get.1G, .64G	the same of 10,000 pages, which are in a GiB or all over 64
+ *  fault		a device reports a page request, which is read from the fault queue
+ *			and answered there
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +19,7 @@
 #include <uiommu/dma.h>
 #include <uiommu/file.h>
 #include <uiommu/iommu.h>
+#include <uiommu/iopf.h>
 #include <uiommu/mm.h>
 
 #include "bench.h"
@@ -25,6 +29,7 @@
 #define PAGE 4096ull
 #define FIRST (1ull << 37)
 #define LENGTH (64ull << 30)
+#define DIRTY 10000u
 
 static struct uiommu *ctx;
 static struct uiommu_mm *mm;
@@ -122,6 +127,7 @@ static void write_random(void *arg, uint64_t n)
 	}
 }
 
+/* arg: how much of the range, from its beginning */
 static void get_dirty(void *arg, uint64_t n)
 {
 	struct iommu_hwpt_get_dirty_bitmap cmd = {
@@ -129,7 +135,7 @@ static void get_dirty(void *arg, uint64_t n)
 		.hwpt_id = hwpt,
 		.flags = IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
 		.iova = FIRST,
-		.length = LENGTH,
+		.length = *(const uint64_t *)arg,
 		.page_size = PAGE,
 		.data = (uintptr_t)bitmap,
 	};
@@ -138,23 +144,122 @@ static void get_dirty(void *arg, uint64_t n)
 		call(IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
 
+/* So many pages, @step from each other. */
+static void write_each(struct uiommu_dma *dma, uint64_t pages, uint64_t step)
+{
+	uint64_t value = 0;
+
+	for (uint64_t i = 0; i < pages; i++)
+		if (uiommu_dma_write(dma, UIOMMU_NO_PASID, FIRST + i * step, &value, sizeof(value),
+				     0, NULL))
+			abort();
+}
+
+/* The same count, close together and far apart. */
+static void bench_dirty_ranges(struct uiommu_dma *dma)
+{
+	static uint64_t lengths[] = {1ull << 30, LENGTH};
+
+	set_tracking(0);
+	set_tracking(IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	write_each(dma, DIRTY, lengths[0] / DIRTY & ~(PAGE - 1));
+	bench("hwpt.dirty.get.1G", get_dirty, &lengths[0]);
+	set_tracking(0);
+	set_tracking(IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+	write_each(dma, DIRTY, lengths[1] / DIRTY & ~(PAGE - 1));
+	bench("hwpt.dirty.get.64G", get_dirty, &lengths[1]);
+}
+
 static void bench_dirty(struct uiommu_dma *dma)
 {
 	const uint64_t hundredth = LENGTH / PAGE / 100;
+	static uint64_t all = LENGTH;
 
 	bench("hwpt.dirty.write.off", write_random, dma);
 	set_tracking(IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
-	bench("hwpt.dirty.get.none", get_dirty, NULL);
+	bench("hwpt.dirty.get.none", get_dirty, &all);
 	write_random(dma, 1);
-	bench("hwpt.dirty.get.page", get_dirty, NULL);
+	bench("hwpt.dirty.get.page", get_dirty, &all);
 	write_random(dma, hundredth);
-	bench("hwpt.dirty.get.hundredth", get_dirty, NULL);
+	bench("hwpt.dirty.get.hundredth", get_dirty, &all);
 	bench("hwpt.dirty.write", write_random, dma);
+	bench_dirty_ranges(dma);
+}
+
+/* ---- faults ---- */
+
+struct faults {
+	struct uiommu_file *queue;
+	uint32_t answered;
+};
+
+static struct faults faults;
+
+static void page_response(struct uiommu_device *d, const struct uiommu_page_response *resp)
+{
+	faults.answered++;
+}
+
+static const struct uiommu_driver_ops driver = {
+	.page_response = page_response,
+};
+
+static int install(void *opaque, struct uiommu_mm *of, struct uiommu_file *queue, bool cloexec)
+{
+	faults.queue = queue;
+	return 100;
+}
+
+static const struct uiommu_host_ops host = {
+	.install = install,
+};
+
+static void fault(void *arg, uint64_t n)
+{
+	const struct uiommu_fault last = {
+		.flags = UIOMMU_FAULT_LAST_PAGE, .perm = UIOMMU_READ, .addr = 0x1000};
+	uint32_t before = faults.answered, count = (uint32_t)n;
+
+	while (n--) {
+		struct iommu_hwpt_pgfault pgfault;
+		struct iommu_hwpt_page_response answer = {.code = IOMMUFD_PAGE_RESP_SUCCESS};
+
+		if (uiommu_report_device_fault(dev, &last) ||
+		    uiommu_file_read(faults.queue, mm, (uintptr_t)&pgfault, sizeof(pgfault)) !=
+			    sizeof(pgfault))
+			abort();
+		answer.cookie = pgfault.cookie;
+		if (uiommu_file_write(faults.queue, mm, (uintptr_t)&answer, sizeof(answer)) !=
+		    sizeof(answer))
+			abort();
+	}
+	if (faults.answered - before != count)
+		abort();
+}
+
+static void bench_fault(void)
+{
+	struct iommu_fault_alloc queue = {.size = sizeof(queue)};
+	struct iommu_hwpt_alloc cmd = {.size = sizeof(cmd),
+				       .flags = IOMMU_HWPT_FAULT_ID_VALID,
+				       .dev_id = dev_id,
+				       .pt_id = ioas};
+
+	call(IOMMU_FAULT_QUEUE_ALLOC, &queue);
+	cmd.fault_id = queue.out_fault_id;
+	call(IOMMU_HWPT_ALLOC, &cmd);
+	if (iommufd_device_replace(idev, UIOMMU_NO_PASID, &cmd.out_hwpt_id))
+		abort();
+	bench("hwpt.fault", fault, NULL);
+	if (iommufd_device_replace(idev, UIOMMU_NO_PASID, &hwpt))
+		abort();
 }
 
 int main(void)
 {
-	const struct uiommu_device_config config = {.name = "bench"};
+	const struct uiommu_device_config config = {
+		.name = "bench", .ops = &driver, .ats = true, .pri = true};
+	const struct uiommu_config instance = {.size = sizeof(instance), .host = &host};
 	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
 	struct uiommu_dma *dma;
 	uint32_t ids[2];
@@ -166,9 +271,11 @@ int main(void)
 	memory = mmap(NULL, 1ull << 30, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	bitmap = calloc(1, LENGTH / PAGE / 8);
-	if (memory == MAP_FAILED || !bitmap || uiommu_create(NULL, &ctx) ||
+	if (memory == MAP_FAILED || !bitmap || uiommu_create(&instance, &ctx) ||
 	    uiommu_device_register(ctx, &config, &dev) || uiommu_dma_open(dev, &dma))
 		abort();
+	/* As the shim does. */
+	uiommu_limits_watch(ctx, true);
 	mm = uiommu_mm_self(ctx);
 	file = uiommu_open(ctx, "/dev/iommu", 2);
 	idev = iommufd_device_bind(iommufd_ctx_from_file(file), dev, &dev_id);
@@ -184,6 +291,7 @@ int main(void)
 	bench("hwpt.replace_twice", replace, ids);
 	if (iommufd_device_replace(idev, UIOMMU_NO_PASID, &hwpt))
 		abort();
+	bench_fault();
 	map_all(memory);
 	bench_dirty(dma);
 	return 0;

@@ -273,6 +273,8 @@ int main(void)
 	    uiommu_device_register(ctx, &config, &dev))
 		abort();
 	memset(memory, 1, 1 << 20);
+	/* As the shim does. */
+	uiommu_limits_watch(ctx, true);
 	mm = uiommu_mm_self(ctx);
 	file = uiommu_open(ctx, "/dev/iommu", 2);
 	idev = iommufd_device_bind(iommufd_ctx_from_file(file), dev, &id);
