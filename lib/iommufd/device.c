@@ -180,6 +180,24 @@ uint32_t iommufd_device_to_id(const struct iommufd_device *idev)
 	return idev->obj.id;
 }
 
+struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev)
+{
+	return idev->ictx;
+}
+
+const struct iommufd_ctx *iommufd_group_owner(struct uiommu *ctx, const struct uiommu_group *group)
+{
+	struct iommufd_groups *groups = iommufd_groups_of(ctx);
+	const struct iommufd_group *igroup;
+	const struct iommufd_ctx *ictx;
+
+	ui_mutex_lock(&groups->lock);
+	igroup = group_find_locked(groups, group);
+	ictx = igroup ? igroup->ictx : NULL;
+	ui_mutex_unlock(&groups->lock);
+	return ictx;
+}
+
 bool iommufd_device_capable(const struct iommufd_device *idev, enum iommufd_cap cap)
 {
 	return idev->driver->capable && idev->driver->capable(idev->dev, cap);

@@ -98,17 +98,19 @@ static const struct iommufd_resv_region *soft_resv_regions(struct uiommu_device 
 	return &msi;
 }
 
+const struct iommufd_geometry iommufd_soft_geometry = {
+	.last_iova = (1ULL << 48) - 1,
+	.alignment = 4096,
+	.pgsizes = 0x40201000, /* 1 GiB, 2 MiB, 4 KiB */
+};
+
 static int soft_alloc_paging(struct iommufd_hwpt *hwpt, struct uiommu_device *dev, uint32_t flags,
 			     const struct iommufd_user_data *data)
 {
 	/* There is no format but its own. */
 	if (data)
 		return -EOPNOTSUPP;
-	hwpt->geometry = (struct iommufd_geometry){
-		.last_iova = (1ULL << 48) - 1,
-		.alignment = 4096,
-		.pgsizes = 0x40201000, /* 1 GiB, 2 MiB, 4 KiB */
-	};
+	hwpt->geometry = iommufd_soft_geometry;
 	return 0;
 }
 

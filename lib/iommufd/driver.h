@@ -169,6 +169,7 @@ struct iommufd_viommu_ops {
 
 /* Of devices whose bind names none: what lib/core and lib/iopt can do. */
 extern const struct iommufd_driver iommufd_soft_driver;
+extern const struct iommufd_geometry iommufd_soft_geometry;
 
 /* iommufd_device_bind() with a driver; that without is the soft one's. */
 struct iommufd_device *iommufd_device_bind_driver(struct iommufd_ctx *ictx,

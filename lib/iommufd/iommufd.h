@@ -48,5 +48,17 @@ int iommufd_device_replace(struct iommufd_device *idev, uint32_t pasid, uint32_t
 /* Detach of nothing is silent. */
 void iommufd_device_detach(struct iommufd_device *idev, uint32_t pasid);
 uint32_t iommufd_device_to_id(const struct iommufd_device *idev);
+/* That it was bound to; borrowed. */
+struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev);
+
+/* The context that devices of the group are bound to, only to be compared, or NULL. */
+const struct iommufd_ctx *iommufd_group_owner(struct uiommu *ctx, const struct uiommu_group *group);
+
+/*
+ * The IOAS that a container's ioctls are for.  create: there is one from now on (-ENOMEM,
+ * -ENOSPC); id: which (-ENODEV: there is none).
+ */
+int iommufd_compat_ioas_create(struct iommufd_ctx *ictx);
+int iommufd_compat_ioas_id(struct iommufd_ctx *ictx, uint32_t *id);
 
 #endif /* UI_IOMMUFD_IOMMUFD_H */

@@ -7,6 +7,7 @@
  * the known part isn't looked at.
  */
 #include "iommufd/ioas.h"
+#include "iommufd/iommufd.h"
 #include "mm/charge.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
@@ -33,6 +34,40 @@ static void set_compat_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	/* The caller's use keeps it in the table; what takes it out clears this. */
 	ictx->vfio_ioas = ioas ? &ioas->obj : NULL;
 	ui_mutex_unlock(&ictx->lock);
+}
+
+int iommufd_compat_ioas_id(struct iommufd_ctx *ictx, uint32_t *id)
+{
+	int rc = -ENODEV;
+
+	ui_mutex_lock(&ictx->lock);
+	if (ictx->vfio_ioas) {
+		*id = ictx->vfio_ioas->id;
+		rc = 0;
+	}
+	ui_mutex_unlock(&ictx->lock);
+	return rc;
+}
+
+/* It is as one that the client made: found by VFIO_IOAS, and destroyed by whoever wants. */
+int iommufd_compat_ioas_create(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas;
+	bool first;
+
+	ioas = iommufd_ioas_alloc(ictx);
+	if (UIOMMU_IS_ERR(ioas))
+		return (int)UIOMMU_PTR_ERR(ioas);
+	ui_mutex_lock(&ictx->lock);
+	first = !ictx->vfio_ioas;
+	if (first)
+		ictx->vfio_ioas = &ioas->obj;
+	ui_mutex_unlock(&ictx->lock);
+	if (first)
+		iommufd_object_finalize(ictx, &ioas->obj);
+	else
+		iommufd_object_abort(ictx, &ioas->obj);
+	return 0;
 }
 
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)

@@ -200,6 +200,23 @@ bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range)
 	return found;
 }
 
+bool iopt_next_area(struct iopt *iopt, uint64_t iova, struct iopt_range *range)
+{
+	struct iopt_cursor cur;
+	struct iopt_area area;
+	bool found;
+
+	ui_mutex_lock(&iopt->lock);
+	iopt_tree_seek(&iopt->tree, iova, &cur);
+	found = !iopt_tree_end(&cur);
+	if (found) {
+		iopt_tree_area(&cur, &area);
+		*range = (struct iopt_range){.start = area.start, .last = area.last};
+	}
+	ui_mutex_unlock(&iopt->lock);
+	return found;
+}
+
 /* ---- map ---- */
 
 /* In the order in which Linux asks. */

@@ -129,6 +129,9 @@ size_t iopt_ranges(struct iopt *iopt, struct iopt_range *ranges, size_t max, uin
 /* Of the area that is nth in order of IOVA; false: there are fewer. */
 bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range);
 
+/* Of the first that ends at or after @iova; false: there is none. */
+bool iopt_next_area(struct iopt *iopt, uint64_t iova, struct iopt_range *range);
+
 /* Calls fn for each area whose memory Linux would have pinned; under the iopt's lock. */
 void iopt_for_each_pinned(struct iopt *iopt,
 			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,

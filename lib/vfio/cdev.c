@@ -2,15 +2,14 @@
 /*
  * vfio/cdev.c - the character device: open, bind to an iommufd, attach
  *
- * Binding makes a file the device's owner until it is closed.  What an owner
- * attached is remembered here, for attaching again means replacing, and closing
- * undoes all of it.
+ * Binding makes a file the device's owner until it is closed.  While one device of a group
+ * has an owner the group can't be opened, and the other way round.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 
+#include "vfio/group.h"
 #include "vfio/vfio.h"
 
 #define end_of(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
@@ -90,118 +89,85 @@ static int check_token(struct uiommu_mm *mm, const struct vfio_device_bind_iommu
 										   -EINVAL;
 }
 
-static long bind_locked(struct vfio_file *vf, struct iommufd_ctx *ictx, uint32_t *id)
+static long bind_locked(struct vfio_file *vf, struct uiommu_mm *mm, struct iommufd_ctx *ictx,
+			uint64_t arg)
 {
 	struct vfio_device *vdev = vf->vdev;
-	struct iommufd_device *idev;
-
-	ui_mutex_assert_held(&vdev->lock);
-	if (vdev->owner)
-		return -EINVAL; /* this file, or another */
-	idev = iommufd_device_bind(ictx, uiommu_pci_iommu_device(vdev->pdev), id);
-	if (UIOMMU_IS_ERR(idev))
-		return UIOMMU_PTR_ERR(idev);
-	vdev->owner = vf;
-	vdev->idev = idev;
-	vfio_device_enable(vdev);
-	return 0;
-}
-
-long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
-{
-	struct vfio_device_bind_iommufd bind;
-	struct iommufd_ctx *ictx;
 	uint32_t id = 0;
 	long rc;
 
-	rc = copy_bind(mm, &bind, arg);
-	if (!rc && vfio_granted(vf))
-		rc = -EINVAL;
-	if (!rc)
-		rc = check_token(mm, &bind);
+	if (vdev->opens)
+		return -EINVAL; /* by this file, or another */
+	rc = vfio_device_open_locked(vdev, ictx, &id);
+	if (rc)
+		return rc;
+	rc = ui_copy_to_user(mm, arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &id,
+			     sizeof(id));
+	if (rc) {
+		/* Of an iommufd's there is no file to put. */
+		vfio_device_close_locked(vdev);
+		return rc;
+	}
+	vdev->owner = vf;
+	/* pairs with vfio_granted() */
+	ui_store_release(&vf->granted, 1);
+	return 0;
+}
+
+static long bind_unblocked(struct vfio_file *vf, struct uiommu_mm *mm,
+			   const struct vfio_device_bind_iommufd *bind, uint64_t arg)
+{
+	struct iommufd_ctx *ictx;
+	long rc;
+
+	if (vfio_granted(vf))
+		return -EINVAL;
+	rc = check_token(mm, bind);
 	if (rc)
 		return rc;
 	/* Before the lock: the host is asked, and a last put may close a file. */
-	ictx = get_iommufd(vf->vdev->ctx, mm, bind.iommufd);
+	ictx = get_iommufd(vf->vdev->ctx, mm, bind->iommufd);
 	if (UIOMMU_IS_ERR(ictx))
 		return UIOMMU_PTR_ERR(ictx);
 	ui_mutex_lock(&vf->vdev->lock);
-	rc = bind_locked(vf, ictx, &id);
-	if (!rc) {
-		rc = ui_copy_to_user(mm, arg + offsetof(struct vfio_device_bind_iommufd, out_devid),
-				     &id, sizeof(id));
-		if (rc)
-			vfio_cdev_unbind_locked(vf->vdev);
-		else /* pairs with vfio_granted() */
-			ui_store_release(&vf->granted, 1);
-	}
+	rc = bind_locked(vf, mm, ictx, arg);
 	ui_mutex_unlock(&vf->vdev->lock);
 	/* The bound device holds the context from here on. */
 	iommufd_ctx_put(ictx);
 	return rc;
 }
 
-/* ---- attach ---- */
-
-static struct vfio_pasid *find_pasid(struct vfio_device *vdev, uint32_t pasid)
+long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 {
-	struct vfio_pasid *p;
+	struct vfio_device_bind_iommufd bind;
+	long rc;
 
-	cds_list_for_each_entry(p, &vdev->pasids, node) {
-		if (p->pasid == pasid)
-			return p;
-	}
-	return NULL;
-}
-
-static int attach_pasid_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id)
-{
-	struct vfio_pasid *p;
-	int rc;
-
-	if (find_pasid(vdev, pasid))
-		return iommufd_device_replace(vdev->idev, pasid, pt_id);
-	if (pasid > INT_MAX)
-		return -ENOSPC;
-	p = ui_zalloc(sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	rc = iommufd_device_attach(vdev->idev, pasid, pt_id);
-	if (rc) {
-		ui_free(p);
+	rc = copy_bind(mm, &bind, arg);
+	if (rc)
 		return rc;
-	}
-	p->pasid = pasid;
-	cds_list_add_tail(&p->node, &vdev->pasids);
-	return 0;
-}
-
-static void detach_pasid_locked(struct vfio_device *vdev, struct vfio_pasid *p)
-{
-	iommufd_device_detach(vdev->idev, p->pasid);
-	cds_list_del(&p->node);
-	ui_free(p);
-}
-
-static int attach_locked(struct vfio_device *vdev, uint32_t *pt_id)
-{
-	int rc;
-
-	if (vdev->attached)
-		return iommufd_device_replace(vdev->idev, UIOMMU_NO_PASID, pt_id);
-	rc = iommufd_device_attach(vdev->idev, UIOMMU_NO_PASID, pt_id);
-	if (!rc)
-		vdev->attached = true;
+	if (vf->group)
+		return -EINVAL;
+	rc = vfio_group_block(vf->vdev->group);
+	if (rc)
+		return rc;
+	rc = bind_unblocked(vf, mm, &bind, arg);
+	if (rc)
+		vfio_group_unblock(vf->vdev->group);
 	return rc;
 }
 
-static void detach_locked(struct vfio_device *vdev)
+void vfio_cdev_close(struct vfio_file *vf)
 {
-	if (!vdev->attached)
+	if (!vfio_granted(vf))
 		return;
-	vdev->attached = false;
-	iommufd_device_detach(vdev->idev, UIOMMU_NO_PASID);
+	ui_mutex_lock(&vf->vdev->lock);
+	vf->vdev->owner = NULL;
+	vfio_device_close_locked(vf->vdev);
+	ui_mutex_unlock(&vf->vdev->lock);
+	vfio_group_unblock(vf->vdev->group);
 }
+
+/* ---- attach ---- */
 
 /*
  * PASID 0 is the slot of requests without one, so attaching "to PASID 0" is
@@ -212,7 +178,6 @@ long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	struct vfio_device_attach_iommufd_pt attach = {.argsz = 0};
 	size_t minsz = end_of(struct vfio_device_attach_iommufd_pt, pt_id);
 	struct vfio_device *vdev = vf->vdev;
-	struct vfio_pasid *p;
 	int rc;
 
 	if (ui_copy_from_user(mm, &attach, arg, minsz))
@@ -227,15 +192,10 @@ long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	}
 
 	ui_mutex_lock(&vdev->lock);
-	rc = attach.pasid ? attach_pasid_locked(vdev, attach.pasid, &attach.pt_id) :
-			    attach_locked(vdev, &attach.pt_id);
+	rc = vfio_attach_locked(vdev, attach.pasid, &attach.pt_id);
 	if (!rc && ui_copy_to_user(mm, arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
 				   &attach.pt_id, sizeof(attach.pt_id))) {
-		p = attach.pasid ? find_pasid(vdev, attach.pasid) : NULL;
-		if (p)
-			detach_pasid_locked(vdev, p);
-		else
-			detach_locked(vdev);
+		vfio_detach_locked(vdev, attach.pasid);
 		rc = -EFAULT;
 	}
 	ui_mutex_unlock(&vdev->lock);
@@ -247,7 +207,6 @@ long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	struct vfio_device_detach_iommufd_pt detach = {.argsz = 0};
 	size_t minsz = end_of(struct vfio_device_detach_iommufd_pt, flags);
 	struct vfio_device *vdev = vf->vdev;
-	struct vfio_pasid *p;
 
 	if (ui_copy_from_user(mm, &detach, arg, minsz))
 		return -EFAULT;
@@ -261,28 +220,7 @@ long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	}
 
 	ui_mutex_lock(&vdev->lock);
-	if (detach.pasid) {
-		p = find_pasid(vdev, detach.pasid);
-		if (p)
-			detach_pasid_locked(vdev, p);
-	} else {
-		detach_locked(vdev);
-	}
+	vfio_detach_locked(vdev, detach.pasid);
 	ui_mutex_unlock(&vdev->lock);
 	return 0;
-}
-
-void vfio_cdev_unbind_locked(struct vfio_device *vdev)
-{
-	struct vfio_pasid *p, *next;
-
-	ui_mutex_assert_held(&vdev->lock);
-	/* The device stops before its address spaces go. */
-	vfio_device_disable_locked(vdev);
-	cds_list_for_each_entry_safe(p, next, &vdev->pasids, node)
-		detach_pasid_locked(vdev, p);
-	detach_locked(vdev);
-	iommufd_device_unbind(vdev->idev);
-	vdev->idev = NULL;
-	vdev->owner = NULL;
 }

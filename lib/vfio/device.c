@@ -8,18 +8,22 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "vfio/group.h"
 #include "vfio/vfio.h"
 
+/* ---- opening and closing ---- */
+
 /* As the kernel at the first open: memory on, no DMA, interrupts allowed. */
-void vfio_device_enable(struct vfio_device *vdev)
+static void enable(struct vfio_device *vdev)
 {
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
 	pci_config_command(vdev->pdev, PCI_CMD_INTX_DISABLE, PCI_CMD_MEM);
 }
 
-void vfio_device_disable_locked(struct vfio_device *vdev)
+static void disable_locked(struct vfio_device *vdev)
 {
+	vfio_ioeventfds_release_locked(vdev);
 	vfio_irqs_release_locked(vdev);
 	vfio_eventfd_put(vdev, vdev->wakeup);
 	vdev->wakeup = NULL;
@@ -28,6 +32,44 @@ void vfio_device_disable_locked(struct vfio_device *vdev)
 	pci_reset(vdev->pdev);
 	pci_config_restore(vdev->pdev);
 }
+
+int vfio_device_open_locked(struct vfio_device *vdev, struct iommufd_ctx *ictx, uint32_t *devid)
+{
+	struct iommufd_device *idev;
+	int rc;
+
+	ui_mutex_assert_held(&vdev->lock);
+	if (!vdev->opens && ictx) {
+		idev = iommufd_device_bind(ictx, uiommu_pci_iommu_device(vdev->pdev), devid);
+		if (UIOMMU_IS_ERR(idev))
+			return (int)UIOMMU_PTR_ERR(idev);
+		vdev->idev = idev;
+	} else if (!vdev->opens) {
+		rc = vfio_group_use_container(vdev->group);
+		if (rc)
+			return rc;
+	}
+	if (!vdev->opens++)
+		enable(vdev);
+	return 0;
+}
+
+struct uiommu_file *vfio_device_close_locked(struct vfio_device *vdev)
+{
+	ui_mutex_assert_held(&vdev->lock);
+	if (--vdev->opens)
+		return NULL;
+	/* The device stops before its address spaces go. */
+	disable_locked(vdev);
+	if (!vdev->idev)
+		return vfio_group_unuse_container(vdev->group);
+	vfio_detach_all_locked(vdev);
+	iommufd_device_unbind(vdev->idev);
+	vdev->idev = NULL;
+	return NULL;
+}
+
+/* ---- ioctls ---- */
 
 static long reset(struct vfio_device *vdev)
 {
@@ -51,9 +93,9 @@ static long vfio_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned 
 		return -EINVAL;
 	switch (request) {
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
-		return vfio_cdev_attach(vf, mm, arg);
+		return vf->group ? -ENOTTY : vfio_cdev_attach(vf, mm, arg);
 	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
-		return vfio_cdev_detach(vf, mm, arg);
+		return vf->group ? -ENOTTY : vfio_cdev_detach(vf, mm, arg);
 	case VFIO_DEVICE_FEATURE:
 		return vfio_feature(vdev, mm, arg);
 	case VFIO_DEVICE_GET_INFO:
@@ -66,6 +108,12 @@ static long vfio_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned 
 		return vfio_set_irqs(vdev, mm, arg);
 	case VFIO_DEVICE_RESET:
 		return reset(vdev);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return vfio_get_hot_reset_info(vdev, mm, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return vfio_hot_reset(vdev, mm, arg);
+	case VFIO_DEVICE_IOEVENTFD:
+		return vfio_ioeventfd(vdev, mm, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -138,12 +186,11 @@ static int vfio_mmap(struct uiommu_file *file, int prot, int flags, uint64_t off
 static void vfio_release(struct uiommu_file *file)
 {
 	struct vfio_file *vf = vfio_file_of(file);
-	struct vfio_device *vdev = vf->vdev;
 
-	ui_mutex_lock(&vdev->lock);
-	if (vdev->owner == vf)
-		vfio_cdev_unbind_locked(vdev);
-	ui_mutex_unlock(&vdev->lock);
+	if (vf->group)
+		vfio_group_close_device(vf);
+	else
+		vfio_cdev_close(vf);
 	ui_file_fini(file);
 	ui_free(vf);
 }

@@ -44,16 +44,16 @@ static char *read_manifest(int dirfd)
 	return text;
 }
 
-/* "ADDRESS port=ADDRESS|none group=N vfio=N major=N spec=SPEC" */
+/* "ADDRESS port=ADDRESS|none group=N node=MAJOR:MINOR vfio=N major=N spec=SPEC" */
 static int load_device(struct uiommu *ctx, const char *line, char *errbuf, size_t errlen)
 {
-	unsigned int group, index, major;
+	unsigned int group, group_major, group_minor, index, major;
 	char address[16], port[16], *text;
 	struct pci_spec spec;
 	int used = 0, rc;
 
-	if (sscanf(line, "%15s port=%15s group=%u vfio=%u major=%u spec=%n", address, port, &group,
-		   &index, &major, &used) != 5 ||
+	if (sscanf(line, "%15s port=%15s group=%u node=%u:%u vfio=%u major=%u spec=%n", address,
+		   port, &group, &group_major, &group_minor, &index, &major, &used) != 7 ||
 	    !used)
 		return -EPROTO;
 	if (asprintf(&text, "%s@%s", line + used, address) < 0)
@@ -66,7 +66,7 @@ static int load_device(struct uiommu *ctx, const char *line, char *errbuf, size_
 		rc = pci_address_parse(port, &spec.port);
 		spec.has_port = !rc;
 	}
-	vfio_set_next(ctx, index, major);
+	vfio_set_next(ctx, index, major, makedev(group_major, group_minor));
 	if (!rc)
 		rc = pci_device_add_at(ctx, &spec, group, NULL, errbuf, errlen);
 	pci_spec_fini(&spec);

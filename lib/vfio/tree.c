@@ -6,7 +6,7 @@
  * that says how the instance was made and which paths are shown from root/.
  *
  *	uiommu 1
- *	device 0000:01:00.0 port=0000:00:01.0 group=0 vfio=0 major=511 spec=ats-testdev,ats=on
+ *	device 0000:01:00.0 port=0000:00:01.0 group=0 node=510:0 vfio=0 major=511 spec=ats-testdev
  *	node /dev/vfio/devices/vfio0 511:0
  *	merge /sys/bus/pci
  *	dir /sys/class
@@ -38,6 +38,7 @@
 
 #include "iommufd/test.h"
 #include "pci/tree.h"
+#include "vfio/group.h"
 #include "vfio/vfio.h"
 
 /* ---- a device ---- */
@@ -88,8 +89,9 @@ static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
 
 	if (pdev->bus->has_port)
 		pci_address_format(&pdev->bus->port, port);
-	fprintf(tree->manifest, "device %s port=%s group=%u vfio=%u major=%u spec=%s\n", pdev->name,
-		port, pdev->group_id, vdev->index, major(vdev->node.rdev), pdev->spec);
+	fprintf(tree->manifest, "device %s port=%s group=%u node=%u:%u vfio=%u major=%u spec=%s\n",
+		pdev->name, port, pdev->group_id, major(vdev->group->node.rdev),
+		minor(vdev->group->node.rdev), vdev->index, major(vdev->node.rdev), pdev->spec);
 	pci_sysfs_write_device(tree, pdev);
 	pci_sysfs_path(pdev, path, sizeof(path));
 	write_vfio_dev(tree, vdev, path);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * vfio/vfio.c - the driver vfio-pci: a node for each PCI function
+ * vfio/vfio.c - the driver vfio-pci: a node for each PCI function, and for its group
  *
  * Nodes are vfioN and character devices of one major.  Without a host to keep
- * clear of, N begins at 0; inside `uiommu run` it begins behind the host's.
+ * clear of, N begins at 0; inside `uiommu run` it begins behind the host's.  Groups have
+ * another major, and minors in the order of their making.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,13 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "vfio/container.h"
+#include "vfio/group.h"
 #include "vfio/vfio.h"
+
+/* A misc device. */
+#define CONTAINER_MAJOR 10u
+#define CONTAINER_MINOR 196u
 
 /* Where Linux hands out majors from when it is asked for any. */
 #define MAJOR_LAST 511u
@@ -30,10 +37,16 @@ static int vfio_probe(struct uiommu_pci_device *pdev)
 		ui_free(vdev);
 		return -ENOMEM;
 	}
+	if (vfio_group_join(vdev)) {
+		vfio_irqs_fini(vdev);
+		ui_free(vdev);
+		return -ENOMEM;
+	}
 	vdev->index = state->next_index++;
 	snprintf(vdev->path, sizeof(vdev->path), "/dev/vfio/devices/vfio%u", vdev->index);
 	ui_mutex_init(&vdev->lock);
 	CDS_INIT_LIST_HEAD(&vdev->pasids);
+	CDS_INIT_LIST_HEAD(&vdev->ioeventfds);
 	vdev->node.path = vdev->path;
 	vdev->node.rdev = makedev(state->major, vdev->index);
 	vdev->node.open = vfio_cdev_open;
@@ -49,6 +62,7 @@ static void vfio_remove(struct uiommu_pci_device *pdev)
 
 	ui_node_del(pdev->ctx, &vdev->node);
 	pdev->driver_data = NULL;
+	vfio_group_leave(vdev);
 	vfio_irqs_fini(vdev);
 	ui_mutex_destroy(&vdev->lock);
 	ui_free(vdev);
@@ -72,16 +86,22 @@ static void read_majors(bool *taken)
 		fclose(f);
 }
 
+/* The last that is free, up to @from. */
+static unsigned int free_major(const bool *taken, unsigned int from)
+{
+	while (from > MAJOR_FIRST && taken[from])
+		from--;
+	return from;
+}
+
 static void vfio_avoid_host(struct uiommu *ctx)
 {
 	bool taken[MAJOR_LAST + 1] = {false};
-	unsigned int major;
 
 	ctx->vfio->next_index = pci_host_next_number("/sys/class/vfio-dev", "vfio");
 	read_majors(taken);
-	for (major = MAJOR_LAST; major > MAJOR_FIRST && taken[major]; major--)
-		;
-	ctx->vfio->major = major;
+	ctx->vfio->major = free_major(taken, MAJOR_LAST);
+	ctx->vfio->group_major = free_major(taken, ctx->vfio->major - 1);
 }
 
 static const struct pci_driver vfio_pci_driver = {
@@ -93,10 +113,12 @@ static const struct pci_driver vfio_pci_driver = {
 	.message = vfio_irq_message,
 };
 
-void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major)
+void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int nr, dev_t group)
 {
 	ctx->vfio->next_index = index;
-	ctx->vfio->major = major;
+	ctx->vfio->major = nr;
+	ctx->vfio->group_major = major(group);
+	ctx->vfio->group_minor = minor(group);
 }
 
 int vfio_init(struct uiommu *ctx)
@@ -105,6 +127,12 @@ int vfio_init(struct uiommu *ctx)
 	if (!ctx->vfio)
 		return -ENOMEM;
 	ctx->vfio->major = MAJOR_LAST;
+	ctx->vfio->group_major = MAJOR_LAST - 1;
+	CDS_INIT_LIST_HEAD(&ctx->vfio->groups);
+	ctx->vfio->container.path = "/dev/vfio/vfio";
+	ctx->vfio->container.rdev = makedev(CONTAINER_MAJOR, CONTAINER_MINOR);
+	ctx->vfio->container.open = vfio_container_open;
+	ui_node_add(ctx, &ctx->vfio->container);
 	pci_set_driver(ctx, &vfio_pci_driver);
 	return 0;
 }
@@ -114,6 +142,7 @@ void vfio_exit(struct uiommu *ctx)
 	if (!ctx->vfio)
 		return;
 	pci_set_driver(ctx, NULL);
+	ui_node_del(ctx, &ctx->vfio->container);
 	ui_free(ctx->vfio);
 	ctx->vfio = NULL;
 }

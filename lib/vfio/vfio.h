@@ -3,11 +3,14 @@
  * vfio/vfio.h - /dev/vfio, from the inside
  *
  * A vfio device stands for one PCI function; a vfio file is one open of its
- * node.  Any number of files may be open, one of them may be bound, and only
- * that one reaches the device.  What a file does once it may reach the device
- * (device.c, info.c, irq.c, region.c) doesn't ask how it came to that: the
- * character device binds an iommufd (cdev.c); a file from a group, when there
- * are groups, only needs to set granted.
+ * node, or one that its group gave.  Any number of files of the node may be open, one of
+ * them may be bound, and only that one reaches the device; while it is, the group can't be
+ * opened (group.c).  Of a group any number of files may reach the device at once.  What a
+ * file does once it may reach the device (device.c, info.c, irq.c, region.c) doesn't ask
+ * how it came to that.
+ *
+ * Locks, outermost first: group->lock, vdev->lock or container->lock, those of iommufd and
+ * pci.  A last put of a file may need any of them, so it is done without.
  */
 #ifndef UI_VFIO_VFIO_H
 #define UI_VFIO_VFIO_H
@@ -23,6 +26,7 @@
 #define VFIO_OFFSET_MASK ((1ull << VFIO_OFFSET_SHIFT) - 1)
 
 struct vfio_file;
+struct vfio_group;
 
 /* A PASID that something is attached to. */
 struct vfio_pasid {
@@ -59,9 +63,13 @@ struct vfio_irqs {
  *	is open.
  * Locks: lock is outermost: iommufd and pci are called under it.
  *  ctx, pdev, index, path, node	immutable
- *  owner, idev			lock; the file that is bound, and its binding
- *  attached, pasids		lock; what owner attached
+ *  group, group_node		immutable; group->lock
+ *  owner			lock; the file of the node that is bound, if one is
+ *  opens			lock; files that reach the device
+ *  idev			lock; its binding, when it was opened by an iommufd
+ *  attached, pasids		lock; what is attached by idev
  *  irqs			see there
+ *  ioeventfds, nr_ioeventfds	lock
  *  wakeup, low_power		lock
  */
 struct vfio_device {
@@ -72,11 +80,16 @@ struct vfio_device {
 	struct ui_node node;
 
 	struct ui_mutex lock;
+	struct vfio_group *group;
+	struct cds_list_head group_node;
 	struct vfio_file *owner;
+	unsigned int opens;
 	struct iommufd_device *idev;
 	bool attached;
 	struct cds_list_head pasids;
 	struct vfio_irqs irqs;
+	struct cds_list_head ioeventfds;
+	unsigned int nr_ioeventfds;
 	void *wakeup;
 	bool low_power;
 };
@@ -84,29 +97,38 @@ struct vfio_device {
 /*
  * Refs: file.refs.
  *  vdev	immutable
+ *  group	immutable; whose file it is, NULL: the node's
  *  granted	atomic; set once the file may reach the device
  *  pos		atomic; where read() and write() go on
  */
 struct vfio_file {
 	struct uiommu_file file;
 	struct vfio_device *vdev;
+	struct vfio_group *group;
 	uint32_t granted;
 	uint64_t pos;
 };
 
 /*
- *  next_index, major	pci->lock (held by whoever adds devices)
+ *  container			immutable; the node
+ *  next_index, major		pci->lock (held by whoever adds devices)
+ *  group_major, group_minor	pci->lock; of the next group
+ *  groups			pci->lock
  */
 struct vfio_state {
+	struct ui_node container;
 	unsigned int next_index;
 	unsigned int major;
+	unsigned int group_major;
+	unsigned int group_minor;
+	struct cds_list_head groups;
 };
 
 /* The driver vfio-pci; -ENOMEM. */
 int vfio_init(struct uiommu *ctx);
 void vfio_exit(struct uiommu *ctx);
-/* For an instance made from a manifest: the number and device of the next node. */
-void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major);
+/* For an instance made from a manifest: the numbers of the next nodes, @group if it is new. */
+void vfio_set_next(struct uiommu *ctx, unsigned int index, unsigned int major, dev_t group);
 
 static inline struct vfio_file *vfio_file_of(struct uiommu_file *file)
 {
@@ -124,13 +146,24 @@ struct uiommu_file *vfio_cdev_open(struct uiommu *ctx, const struct ui_node *nod
 long vfio_cdev_bind(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
 long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
 long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
-/* The bound file closes; vdev->lock held. */
-void vfio_cdev_unbind_locked(struct vfio_device *vdev);
+void vfio_cdev_close(struct vfio_file *vf);
 
-/* device.c: the file's operations, and the device when it is opened and closed. */
+/* attach.c: what an iommufd's objects are attached to; vdev->lock is held, idev is there. */
+int vfio_attach_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id);
+/* Detach of nothing is silent. */
+void vfio_detach_locked(struct vfio_device *vdev, uint32_t pasid);
+void vfio_detach_all_locked(struct vfio_device *vdev);
+
+/* device.c: the file's operations. */
 extern const struct ui_file_ops vfio_device_ops;
-void vfio_device_enable(struct vfio_device *vdev);
-void vfio_device_disable_locked(struct vfio_device *vdev);
+/*
+ * One more file reaches the device: the first binds it to @ictx, with *@devid for its ID,
+ * or (NULL) uses the container of its group, whose lock is then held.  As
+ * iommufd_device_bind(); -EINVAL: the container has no IOMMU yet.
+ */
+int vfio_device_open_locked(struct vfio_device *vdev, struct iommufd_ctx *ictx, uint32_t *devid);
+/* One less.  Returns a file to be put without locks, or NULL. */
+struct uiommu_file *vfio_device_close_locked(struct vfio_device *vdev);
 
 /* info.c */
 long vfio_get_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
@@ -151,6 +184,14 @@ void vfio_irqs_release_locked(struct vfio_device *vdev);
 /* An eventfd of the host, or -EBADF, -EINVAL as an ERR_PTR. */
 void *vfio_eventfd_get(struct vfio_device *vdev, struct uiommu_mm *mm, int fd);
 void vfio_eventfd_put(struct vfio_device *vdev, void *eventfd);
+
+/* ioeventfd.c */
+long vfio_ioeventfd(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+void vfio_ioeventfds_release_locked(struct vfio_device *vdev);
+
+/* hot_reset.c */
+long vfio_get_hot_reset_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
+long vfio_hot_reset(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
 
 /* bindstart.c: drivers of the devices of a tree that was just written to @dirfd. */
 struct tree;

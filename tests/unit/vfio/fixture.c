@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "vfio/group.h"
+
 static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *mm, int fd)
 {
 	struct client *c = opaque;
@@ -14,6 +16,20 @@ static struct uiommu_file *host_fget(void *opaque, struct uiommu_mm *mm, int fd)
 	if (fd < 0 || fd >= FDS || !c->files[fd])
 		return UIOMMU_ERR_PTR(-EBADF);
 	return uiommu_file_get(c->files[fd]);
+}
+
+static int host_install(void *opaque, struct uiommu_mm *mm, struct uiommu_file *file, bool cloexec)
+{
+	struct client *c = opaque;
+	int fd;
+
+	for (fd = 0; fd < FDS && !c->full; fd++) {
+		if (!c->files[fd]) {
+			c->files[fd] = file;
+			return fd;
+		}
+	}
+	return -EMFILE;
 }
 
 static void *host_eventfd_get(void *opaque, struct uiommu_mm *mm, int fd)
@@ -46,12 +62,13 @@ static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *a
 	struct client *c = opaque;
 
 	c->ready[(unsigned int *)eventfd - c->signals] = ready;
-	c->ready_arg = arg;
+	c->ready_arg[(unsigned int *)eventfd - c->signals] = arg;
 	return 0;
 }
 
 static const struct uiommu_host_ops host = {
 	.fget = host_fget,
+	.install = host_install,
 	.eventfd_get = host_eventfd_get,
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
@@ -161,6 +178,26 @@ int open_bound(struct client *c)
 
 	assert_int_equal(bind_device(c, fd, iommufd), 0);
 	return fd;
+}
+
+int open_group(struct client *c)
+{
+	struct vfio_device *vdev = c->pdev->driver_data;
+
+	return do_open(c, vdev->group->path, O_RDWR);
+}
+
+int open_in_container(struct client *c, uint32_t type)
+{
+	int container = do_open(c, type ? "/dev/vfio/vfio" : "/dev/iommu", O_RDWR);
+	int group = open_group(c);
+
+	assert_int_equal(container, 0);
+	assert_int_equal(group, 1);
+	assert_int_equal(do_ioctl(c, group, VFIO_GROUP_SET_CONTAINER, &container), 0);
+	if (type)
+		assert_int_equal(do_ioctl(c, 0, VFIO_SET_IOMMU, (void *)(uintptr_t)type), 0);
+	return (int)do_ioctl(c, group, VFIO_GROUP_GET_DEVICE_FD, c->pdev->name);
 }
 
 uint32_t alloc_ioas(struct client *c, int iommufd)

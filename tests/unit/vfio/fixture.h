@@ -30,7 +30,8 @@ struct client {
 	unsigned int signals[EVENTFDS];
 	int holds[EVENTFDS];
 	void (*ready[EVENTFDS])(void *arg);
-	void *ready_arg;
+	void *ready_arg[EVENTFDS];
+	bool full; /* no descriptor is left */
 };
 
 void client_open(struct client *c);
@@ -50,6 +51,13 @@ const char *device_node(struct client *c);
 int open_device(struct client *c);
 long bind_device(struct client *c, int fd, int iommufd);
 int open_bound(struct client *c);
+/* The device's group. */
+int open_group(struct client *c);
+/*
+ * Descriptor 0 is the container of a type (0: an iommufd), 1 the group, and what GET_DEVICE_FD
+ * says is returned.
+ */
+int open_in_container(struct client *c, uint32_t type);
 uint32_t alloc_ioas(struct client *c, int iommufd);
 
 #endif /* TEST_VFIO_FIXTURE_H */

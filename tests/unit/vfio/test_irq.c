@@ -176,7 +176,7 @@ static void test_intx(void **state)
 	assert_int_equal(set_irqs(&c, fd, INTX, E | U, 0, 1, &unmask), 0);
 	assert_int_equal(set_irqs(&c, fd, INTX, E | U, 0, 1, &unmask), -EBUSY);
 	assert_non_null(c.ready[1]);
-	c.ready[1](c.ready_arg);
+	c.ready[1](c.ready_arg[1]);
 	assert_int_equal(c.signals[0], 5);
 	/* A reset takes the pin down. */
 	assert_int_equal(do_ioctl(&c, fd, VFIO_DEVICE_RESET, NULL), 0);

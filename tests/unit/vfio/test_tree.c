@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include "vfio/group.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -293,7 +295,7 @@ static void test_load(void **state)
 
 	place_open(&p);
 	/* Two functions of one slot, and numbers that don't start at 0. */
-	vfio_set_next(p.ctx, 3, 500);
+	vfio_set_next(p.ctx, 3, 500, makedev(490, 7));
 	p.ctx->pci->host_asked = true;
 	p.ctx->pci->next_group = 40;
 	a = add(&p, "ats-testdev,ats=off@beef:05:00.0");
@@ -304,7 +306,7 @@ static void test_load(void **state)
 
 	seen.node = vb->path;
 	assert_int_equal(uiommu_tree_load(NULL, p.fd, visit, &seen, NULL, 0), 0);
-	assert_int_equal(seen.nodes, 3); /* and /dev/iommu */
+	assert_int_equal(seen.nodes, 6); /* groups, /dev/vfio/vfio and /dev/iommu */
 	assert_int_equal(seen.device, vb->node.rdev);
 	assert_true(seen.bus && seen.merges && seen.dirs);
 
@@ -321,6 +323,8 @@ static void test_load(void **state)
 	again = pci_device_find(second, &b->address);
 	v = again->driver_data;
 	assert_int_equal(again->group_id, 41);
+	assert_string_equal(v->group->path, "/dev/vfio/41");
+	assert_int_equal(v->group->node.rdev, makedev(490, 8));
 	assert_true(again->bus->has_port);
 	assert_memory_equal(&again->bus->port, &b->bus->port, sizeof(b->bus->port));
 	assert_int_equal(v->node.rdev, vb->node.rdev);
@@ -359,11 +363,14 @@ static void test_bad_manifest(void **state)
 	check_bad(&p, "uiommu 1\nnode /dev/iommu\n", -EPROTO);
 	check_bad(&p, "uiommu 1\nmerge sys\n", -EPROTO);
 	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 group=x\n", -EPROTO);
-	check_bad(&p, "uiommu 1\ndevice 0000:01:00.0 port=none group=1 vfio=1 major=1 spec=none\n",
-		  -ENODEV);
-	check_bad(&p,
-		  "uiommu 1\ndevice 0000:01:00.0 port=x group=1 vfio=1 major=1 spec=ats-testdev\n",
-		  -EINVAL);
+	check_bad(
+		&p,
+		"uiommu 1\ndevice 0000:01:00.0 port=none group=1 node=1:1 vfio=1 major=1 spec=none\n",
+		-ENODEV);
+	check_bad(
+		&p,
+		"uiommu 1\ndevice 0000:01:00.0 port=x group=1 node=1:1 vfio=1 major=1 spec=ats-testdev\n",
+		-EINVAL);
 	place_close(&p);
 }
 

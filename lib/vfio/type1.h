@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vfio/type1.h - the IOMMU of a container: TYPE1 and TYPE1v2
+ */
+#ifndef UI_VFIO_TYPE1_H
+#define UI_VFIO_TYPE1_H
+
+#include "iopt/iopt.h"
+#include "vfio/vfio.h"
+
+#define TYPE1_PAGE_SHIFT 12
+#define TYPE1_PAGE (1ull << TYPE1_PAGE_SHIFT)
+/* The most pages that one map's dirty bits can be of. */
+#define TYPE1_DIRTY_PAGES INT32_MAX
+/* Bytes of a bitmap of so many pages: whole words. */
+#define TYPE1_BITMAP_BYTES(pages) (((pages) + 63) / 64 * 8)
+
+/*
+ * Each map is one area of the iopt.
+ * Refs: that of the domain: the creator's, and what was attached with it.
+ * Locks: all but domain and iopt, which have their own, are the container's.
+ *  v2		immutable
+ *  tracking	dirty pages are
+ *  avail	how many more maps there may be
+ *  invalid	first IOVAs, ascending, of maps whose address was given up
+ */
+struct vfio_type1 {
+	struct uiommu_domain domain;
+	struct iopt *iopt;
+	bool v2;
+	bool tracking;
+	unsigned int avail;
+	uint64_t *invalid;
+	size_t nr_invalid;
+	size_t max_invalid;
+};
+
+/* ERR_PTR: -ENOMEM. */
+struct vfio_type1 *vfio_type1_create(struct uiommu *ctx, bool v2);
+/* Nothing is attached any more. */
+void vfio_type1_destroy(struct vfio_type1 *type1);
+/* -EBUSY: an address was given up; -EINVAL: something is mapped where it can't be; -ENOMEM. */
+int vfio_type1_attach(struct vfio_type1 *type1, struct uiommu_group *group);
+void vfio_type1_detach(struct vfio_type1 *type1, struct uiommu_group *group);
+
+/* What VFIO_CHECK_EXTENSION says; @type1: NULL: none is set. */
+long vfio_type1_extension(const struct vfio_type1 *type1, uint64_t extension);
+long vfio_type1_ioctl(struct vfio_type1 *type1, struct uiommu_mm *mm, unsigned long request,
+		      uint64_t arg);
+
+/* ---- type1_dirty.c ---- */
+
+/* A client's bitmap for pages from @iova on. */
+struct vfio_type1_bitmap {
+	struct uiommu_mm *mm;
+	uint64_t iova;
+	uint64_t data;
+};
+
+/* Is a client's bitmap for @size bytes of IOVA?  -EINVAL. */
+int vfio_type1_check_bitmap(const struct vfio_bitmap *bitmap, uint64_t size);
+/* The map [start, last] is dirty: all of it, as far as is known.  -EFAULT. */
+int vfio_type1_report_dirty(const struct vfio_type1_bitmap *bitmap, uint64_t start, uint64_t last);
+long vfio_type1_dirty_pages(struct vfio_type1 *type1, struct uiommu_mm *mm, uint64_t arg);
+/* Would [iova, last] cut a map at one of its ends? */
+bool vfio_type1_cuts(struct vfio_type1 *type1, uint64_t iova, uint64_t last);
+
+#endif /* UI_VFIO_TYPE1_H */
