@@ -215,3 +215,22 @@ SHIM_WRAP(int, mprotect, (void *addr, size_t len, int prot))
 		return protect(addr, len, prot);
 	return rc < 0 ? (int)shim_result(rc) : 0;
 }
+
+SHIM_WRAP(int, pkey_mprotect, (void *addr, size_t len, int prot, int pkey))
+{
+	struct pin pin = {.on = false};
+	int rc;
+
+	/* Without a key it's the other; what traps has none. */
+	if (pkey == -1)
+		return wrap_mprotect(addr, len, prot);
+	if (!shim_bypass() && len && whole_pages(addr) && trap_overlaps(addr, len))
+		return (int)shim_result(-EINVAL);
+	if ((prot & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE) && pin_needed())
+		pin_add(&pin, UIOMMU_MM_PROTECT, addr, len);
+	if (!pin_begin(&pin))
+		return -1;
+	rc = real_pkey_mprotect(addr, len, prot, pkey);
+	pin_end(&pin, !rc);
+	return rc;
+}

@@ -202,6 +202,35 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	  (in, from, out, to, n, flags))                                                           \
 	X(char *, realpath, (const char *path, char *buf), (path, buf))                            \
 	X(pid_t, fork, (void), ())                                                                 \
+	X(int, getsockopt, (int fd, int level, int option, void *value, socklen_t *len),           \
+	  (fd, level, option, value, len))                                                         \
+	X(int, setsockopt, (int fd, int level, int option, const void *value, socklen_t len),      \
+	  (fd, level, option, value, len))                                                         \
+	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))      \
+	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))      \
+	X(int, shutdown, (int fd, int how), (fd, how))                                             \
+	X(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags))      \
+	X(ssize_t, sendto,                                                                         \
+	  (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,                \
+	   socklen_t len),                                                                         \
+	  (fd, buf, n, flags, to, len))                                                            \
+	X(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))            \
+	X(ssize_t, recvfrom,                                                                       \
+	  (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len),         \
+	  (fd, buf, n, flags, from, len))                                                          \
+	X(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags),              \
+	  (fd, buf, n, size, flags))                                                               \
+	X(ssize_t, __recvfrom_chk,                                                                 \
+	  (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from,             \
+	   socklen_t *len),                                                                        \
+	  (fd, buf, n, size, flags, from, len))                                                    \
+	X(ssize_t, preadv2, (int fd, const struct iovec *iov, int n, off_t off, int flags),        \
+	  (fd, iov, n, off, flags))                                                                \
+	X(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t off, int flags),       \
+	  (fd, iov, n, off, flags))                                                                \
+	X(int, pkey_mprotect, (void *addr, size_t len, int prot, int pkey),                        \
+	  (addr, len, prot, pkey))                                                                 \
+	X(char *, __getwd_chk, (char *buf, size_t size), (buf, size))                              \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))       \
 	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned int n, int flags),                \
 	  (fd, msgs, n, flags))                                                                    \

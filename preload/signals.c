@@ -338,6 +338,27 @@ SHIM_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler)
 	return sysv_signal(sig, handler);
 }
 
+/* Of System V; libc's own would set the real handlers. */
+SHIM_EXPORT int sigignore(int sig)
+{
+	struct sigaction act = {.sa_handler = SIG_IGN};
+
+	return sigaction(sig, &act, NULL);
+}
+
+SHIM_EXPORT sighandler_t sigset(int sig, sighandler_t handler)
+{
+	struct sigaction act = {.sa_handler = handler}, was;
+	bool hold = handler == SIG_HOLD;
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	if (sigaddset(&set, sig) || sigaction(sig, hold ? NULL : &act, &was) ||
+	    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, &old))
+		return SIG_ERR;
+	return sigismember(&old, sig) == 1 ? SIG_HOLD : was.sa_handler;
+}
+
 /* ---- masks ---- */
 
 /* A signal that waited comes now. */
@@ -457,6 +478,43 @@ SHIM_EXPORT int sigsuspend(const sigset_t *set)
 	sigset_t copy;
 
 	return NEXT(sigsuspend)(filtered(set, &copy));
+}
+
+int __sigsuspend(const sigset_t *set);
+SHIM_EXPORT int __sigsuspend(const sigset_t *set)
+{
+	return sigsuspend(set);
+}
+
+/* By a mask of the first 32, or without one signal. */
+int __sigpause(int sig_or_mask, int is_sig);
+SHIM_EXPORT int __sigpause(int sig_or_mask, int is_sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	if (is_sig) {
+		sigprocmask(SIG_BLOCK, NULL, &set);
+		if (sigdelset(&set, sig_or_mask))
+			return -1;
+	}
+	for (int sig = 1; sig < 32 && !is_sig; sig++) {
+		if (sig_or_mask & (1 << (sig - 1)))
+			sigaddset(&set, sig);
+	}
+	return sigsuspend(&set);
+}
+
+int sigpause_mask(int mask) __asm__("sigpause");
+SHIM_EXPORT int sigpause_mask(int mask)
+{
+	return __sigpause(mask, 0);
+}
+
+int __xpg_sigpause(int sig);
+SHIM_EXPORT int __xpg_sigpause(int sig)
+{
+	return __sigpause(sig, 1);
 }
 
 SHIM_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,

@@ -102,6 +102,13 @@ SHIM_WRAP(char *, getwd, (char *buf))
 	return current(buf, PATH_MAX);
 }
 
+SHIM_WRAP(char *, __getwd_chk, (char *buf, size_t room))
+{
+	if (room < PATH_MAX)
+		return real___getwd_chk(buf, room);
+	return current(buf, PATH_MAX);
+}
+
 SHIM_WRAP(char *, get_current_dir_name, (void))
 {
 	if (!path_active || path_cwd_up || shim_inside)

@@ -148,6 +148,10 @@ SHIM_WRAP(int, fcntl, (int fd, int cmd, ...))
 }
 SHIM_ALIAS(fcntl64, fcntl);
 
+SHIM_ALIAS(__fcntl, fcntl);
+SHIM_ALIAS(__dup2, dup2);
+SHIM_ALIAS(__close, close);
+
 /* ---- closed by libc itself ---- */
 
 void wrap_forget_fd(int fd)

@@ -204,3 +204,36 @@ SHIM_WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, off_t off))
 	return io_vector(fd, IO_PWRITE, iov, n, off);
 }
 SHIM_ALIAS(pwritev64, pwritev);
+
+/* None of the flags means anything to a file that knows no vectors; -1 is where it is. */
+static ssize_t io_vector2(int fd, enum io_op op, const struct iovec *iov, int n, off_t off,
+			  int flags)
+{
+	if (flags & ~RWF_HIPRI)
+		return shim_result(-EOPNOTSUPP);
+	if (off == -1)
+		op = op == IO_PREAD ? IO_READ : IO_WRITE;
+	return io_vector(fd, op, iov, n, off == -1 ? 0 : off);
+}
+
+SHIM_WRAP(ssize_t, preadv2, (int fd, const struct iovec *iov, int n, off_t off, int flags))
+{
+	if (fdtable_foreign(fd))
+		return real_preadv2(fd, iov, n, off, flags);
+	return io_vector2(fd, IO_PREAD, iov, n, off, flags);
+}
+SHIM_ALIAS(preadv64v2, preadv2);
+
+SHIM_WRAP(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t off, int flags))
+{
+	if (fdtable_foreign(fd))
+		return real_pwritev2(fd, iov, n, off, flags);
+	return io_vector2(fd, IO_PWRITE, iov, n, off, flags);
+}
+SHIM_ALIAS(pwritev64v2, pwritev2);
+
+/* What old programs call. */
+SHIM_ALIAS(__read, read);
+SHIM_ALIAS(__write, write);
+SHIM_ALIAS(__pread64, pread);
+SHIM_ALIAS(__pwrite64, pwrite);

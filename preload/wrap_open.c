@@ -184,6 +184,8 @@ SHIM_WRAP(int, open, (const char *path, int flags, ...))
 	return wrap_do_openat(AT_FDCWD, path, flags, mode);
 }
 SHIM_ALIAS(open64, open);
+SHIM_ALIAS(__open, open);
+SHIM_ALIAS(__open64, open);
 
 /* What isn't in our folders may be in one of /proc. */
 static int open_status_at(int dir, const char *path, int flags, mode_t mode)

@@ -275,6 +275,7 @@ SHIM_WRAP(int, statfs, (const char *name, struct statfs *st))
 	return 0;
 }
 SHIM_ALIAS(statfs64, statfs);
+SHIM_ALIAS(__statfs, statfs);
 
 /* The name that an open file of the tree has for the client; false: it isn't one. */
 static bool tree_name(int fd, char *name, size_t size)
