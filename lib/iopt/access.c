@@ -302,12 +302,11 @@ void iopt_for_each_pinned(struct iopt *iopt,
  * taken with all the rights that the memory was mapped with; only for a
  * single page of a process with those of the copy.
  */
-static int iopt_rw_check(struct iopt *iopt, const struct iopt_walk *walk, uint32_t flags)
+static int iopt_rw_check(struct iopt *iopt, const struct iopt_area *area, uint64_t uaddr,
+			 uint64_t length, uint32_t flags)
 {
-	uint64_t uaddr = iopt_walk_uaddr(walk);
-	uint64_t length = walk->part - walk->iova + 1;
-	struct uiommu_mm *mm = iopt_area_mm(&walk->area);
-	bool writable = iopt_area_writable(&walk->area);
+	struct uiommu_mm *mm = iopt_area_mm(area);
+	bool writable = iopt_area_writable(area);
 
 	if (iopt->nr_domains)
 		return 0;
@@ -327,34 +326,34 @@ static int iopt_rw_check(struct iopt *iopt, const struct iopt_walk *walk, uint32
  * Of a process, what is at the addresses now is what a copy is of, wherever the pages are
  * that devices have: pins are looked for only if it is told to, for more than a page.
  */
-static struct uiommu_mm *iopt_rw_mm(const struct iopt_walk *walk, uint32_t flags)
+static struct uiommu_mm *iopt_rw_mm(const struct iopt_area *area, uint64_t uaddr, uint64_t length,
+				    uint32_t flags)
 {
-	struct uiommu_mm *mm = iopt_area_mm(&walk->area), *root = mm;
-	uint64_t uaddr = iopt_walk_uaddr(walk);
+	struct uiommu_mm *mm = iopt_area_mm(area), *root = mm, *base;
 
-	if (flags & IOPT_RW_PINNED &&
-	    uaddr / IOPT_PAGE != (uaddr + (walk->part - walk->iova)) / IOPT_PAGE)
+	if (flags & IOPT_RW_PINNED && uaddr / IOPT_PAGE != (uaddr + length - 1) / IOPT_PAGE)
 		return mm;
-	while (mm_view_base(root))
-		root = mm_view_base(root);
+	while ((base = mm_view_base(root)))
+		root = base;
 	return mm_is_file(root) ? mm : root;
 }
 
-static int iopt_rw_area(struct iopt *iopt, const struct iopt_walk *walk, void *buf, uint32_t flags)
+/* [iova, iova + length) is in the area. */
+static int iopt_rw_area(struct iopt *iopt, const struct iopt_area *area, uint64_t iova,
+			uint64_t length, void *buf, uint32_t flags)
 {
-	struct uiommu_mm *mm = iopt_rw_mm(walk, flags);
-	uint64_t uaddr = iopt_walk_uaddr(walk);
-	uint64_t length = walk->part - walk->iova + 1;
+	uint64_t uaddr = area->uaddr + (iova - area->start);
+	struct uiommu_mm *mm = iopt_rw_mm(area, uaddr, length, flags);
 	size_t done;
 	int rc;
 
-	if (iopt_closed(iopt, &walk->area))
+	if (iopt_closed(iopt, area))
 		return -EINVAL;
-	if (iopt_lacks_right(&walk->area, flags))
+	if (iopt_lacks_right(area, flags))
 		return -EPERM;
 	if (mm_is_dmabuf(mm))
 		return -EINVAL;
-	rc = iopt_rw_check(iopt, walk, flags);
+	rc = iopt_rw_check(iopt, area, uaddr, length, flags);
 	if (rc)
 		return rc;
 	if (flags & UIOMMU_ACCESS_WRITE)
@@ -364,27 +363,39 @@ static int iopt_rw_area(struct iopt *iopt, const struct iopt_walk *walk, void *b
 	return done == length ? 0 : -EFAULT;
 }
 
-int iopt_rw(struct iopt *iopt, uint64_t iova, void *buf, uint64_t length, uint32_t flags)
+/* Area by area. */
+static int iopt_rw_areas(struct iopt *iopt, uint64_t iova, uint64_t last, void *buf, uint32_t flags)
 {
 	struct iopt_walk walk;
-	uint64_t last;
+	bool more = iopt_walk_start(iopt, &walk, iova, last);
 	int rc = 0;
-	bool more;
+
+	for (; more; more = iopt_walk_next(&walk)) {
+		uint64_t length = walk.part - walk.iova + 1;
+
+		rc = iopt_rw_area(iopt, &walk.area, walk.iova, length, buf, flags);
+		if (rc)
+			break;
+		buf = (char *)buf + length;
+	}
+	return !rc && !walk.done ? -ENOENT : rc;
+}
+
+int iopt_rw(struct iopt *iopt, uint64_t iova, void *buf, uint64_t length, uint32_t flags)
+{
+	struct iopt_area area;
+	uint64_t last;
+	int rc;
 
 	if (!length)
 		return -EINVAL;
 	if (__builtin_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
 	ui_mutex_lock(&iopt->lock);
-	more = iopt_walk_start(iopt, &walk, iova, last);
-	for (; more; more = iopt_walk_next(&walk)) {
-		rc = iopt_rw_area(iopt, &walk, buf, flags);
-		if (rc)
-			break;
-		buf = (char *)buf + (walk.part - walk.iova + 1);
-	}
-	if (!rc && !walk.done)
-		rc = -ENOENT;
+	if (iopt_tree_lookup(&iopt->tree, iova, &area) && last <= area.last)
+		rc = iopt_rw_area(iopt, &area, iova, length, buf, flags);
+	else
+		rc = iopt_rw_areas(iopt, iova, last, buf, flags);
 	ui_mutex_unlock(&iopt->lock);
 	return rc;
 }

@@ -265,8 +265,10 @@ static bool iopt_has_files_only(struct iopt *iopt)
 	struct iopt_cursor cur;
 	struct iopt_area area;
 
-	if (iopt->nr_mms)
-		return false;
+	for (size_t i = 0; i < iopt->nr_mms; i++) {
+		if (iopt->mms[i].areas)
+			return false;
+	}
 	iopt_tree_seek(&iopt->tree, 0, &cur);
 	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
 		iopt_tree_area(&cur, &area);

@@ -147,7 +147,8 @@ bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
 		/* The area's own reference on it is still there. */
 		return base && iopt_mm_unref(iopt, base);
 	}
-	return !--iopt_mm_find(iopt, mm)->areas;
+	/* Our own memory is there as long as we are, and will be mapped again. */
+	return !--iopt_mm_find(iopt, mm)->areas && !mm_is_here(mm);
 }
 
 /* ---- walks ---- */

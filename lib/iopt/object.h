@@ -148,7 +148,7 @@ int iopt_array_grow(void *array, size_t size, size_t nr, size_t *max);
 /* One area more of an mm.  -ENOMEM. */
 int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm);
 /*
- * One less; it is out of the tree.  Return: its entry has none, and is to be put
+ * One less; it is out of the tree.  Return: its entry has none, isn't ours, and is to be put
  * when readers were waited for.
  */
 bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm);

@@ -281,7 +281,8 @@ static __attribute__((noinline)) bool mm_over_limit(const struct uiommu_mm *paye
 
 int mm_charge(struct uiommu_mm *mm, uint64_t pages)
 {
-	struct uiommu_mm *root = mm_root(mm), *payer = root->payer ? root->payer : root;
+	struct uiommu_mm *root = mm->view ? mm_root(mm) : mm;
+	struct uiommu_mm *payer = root->payer ? root->payer : root;
 
 	if (!payer->charge)
 		return 0;
@@ -297,7 +298,8 @@ int mm_charge(struct uiommu_mm *mm, uint64_t pages)
 
 void mm_uncharge(struct uiommu_mm *mm, uint64_t pages)
 {
-	struct uiommu_mm *root = mm_root(mm), *payer = root->payer ? root->payer : root;
+	struct uiommu_mm *root = mm->view ? mm_root(mm) : mm;
+	struct uiommu_mm *payer = root->payer ? root->payer : root;
 
 	if (!payer->charge)
 		return;
