@@ -66,12 +66,35 @@ static uint64_t ida_find(const struct ui_ida *ida, unsigned int level, uint64_t 
 	return index * BITS + (unsigned int)__builtin_ctzll(~word);
 }
 
+/* Mostly there is room in the first word, and more of it: then nobody above need know. */
+static bool ida_alloc_here(struct ui_ida *ida, uint32_t min, uint32_t max, int64_t *id)
+{
+	size_t index = min / BITS;
+	uint64_t free, bit;
+
+	if (index >= ida->words[0])
+		return false;
+	free = ~ida->level[0][index];
+	bit = free & (~0ULL << (min % BITS));
+	bit &= -bit;
+	if (!bit || free == bit)
+		return false;
+	*id = (int64_t)(index * BITS + (unsigned int)__builtin_ctzll(bit));
+	if (*id > max)
+		return false;
+	ida->level[0][index] |= bit;
+	return true;
+}
+
 int64_t ui_ida_alloc(struct ui_ida *ida, uint32_t min, uint32_t max)
 {
-	uint64_t id = ida_find(ida, 0, min);
-	uint64_t index = id;
+	uint64_t index, id;
+	int64_t here;
 	int rc;
 
+	if (ida_alloc_here(ida, min, max, &here))
+		return here;
+	id = index = ida_find(ida, 0, min);
 	if (id > max)
 		return -ENOSPC;
 	/* All that can fail first. */

@@ -108,7 +108,6 @@ static void test_unmap(void **state)
 	/* Holes don't matter. */
 	assert_int_equal(unmap(s, 1, 0x8fff, 2 * PAGE), 0);
 	assert_int_equal(((struct uiommu *)*state)->counts.areas, 0);
-	/* No area of it, so no reference on the mm either. */
 	iopt_destroy(s->iopt);
 }
 
