@@ -7,11 +7,11 @@
  *	0x4	address, high half
  *	0x8	command: bit 0 RUN; bit 1 direction, 1 is memory to device; bit 2 IRQ:
  *		interrupt when RUN clears; bit 3 SHARED: the memory in BAR4 is the buffer
- *	0x10	interrupt: writing N sends message N, or asserts the pin if the client uses
- *		neither MSI nor MSI-X; an IRQ of a command does it with N = 0
- *	0x14	writing anything stops asserting the pin
  *	0x18	PASID of the DMA, 20 bits; 0: none (with the option pasid=on)
- * What isn't there, and 0x10 and 0x14, read all ones.
+ *	0x20	interrupt: writing N sends message N, or asserts the pin if the client uses
+ *		neither MSI nor MSI-X; an IRQ of a command does it with N = 0
+ *	0x24	writing anything stops asserting the pin
+ * What isn't there, and 0x20 and 0x24, read all ones.
  *
  * The options add capabilities, and BARs that the plain device doesn't have: BAR2 for
  * MSI-X, BAR4 for memory that a client maps and uses without a trap.
@@ -47,9 +47,9 @@
 #define REG_ADDR_LO 0x0u
 #define REG_ADDR_HI 0x4u
 #define REG_CMD 0x8u
-#define REG_IRQ 0x10u
-#define REG_IRQ_CLEAR 0x14u
 #define REG_PASID 0x18u
+#define REG_IRQ 0x20u
+#define REG_IRQ_CLEAR 0x24u
 #define BAR_SIZE 0x1000u
 
 #define CMD_RUN 0x1u

@@ -236,7 +236,7 @@ static void test_registers(void **state)
 	reg_write(0x8, 1, RUN);
 	assert_int_equal(reg_read(0x0, 8), 0xaabbccddeeff0011ull);
 	assert_int_equal(reg_read(0x8, 4), TO_DEVICE);
-	assert_int_equal(reg_read(0x10, 8), UINT64_MAX);
+	assert_int_equal(reg_read(0x20, 8), UINT64_MAX);
 	assert_int_equal(reg_read(0xffc, 4), UINT32_MAX);
 	reg_write(0xff8, 8, 0);
 	assert_int_equal(b.faults, 0);
@@ -589,7 +589,7 @@ static void test_interrupt(void **state)
 	assert_false(pci_intx_asserted(b.pdev));
 	start(1 * PAGE, RUN | IRQ);
 	assert_true(pci_intx_asserted(b.pdev));
-	reg_write(0x14, 4, 0);
+	reg_write(0x24, 4, 0);
 	assert_false(pci_intx_asserted(b.pdev));
 	/* At the end, not while it waits for a page; also when it was refused. */
 	b.policy = QUEUE;
@@ -599,8 +599,8 @@ static void test_interrupt(void **state)
 	answer(b.group, UIOMMU_PAGE_RESP_INVALID);
 	assert_false(running());
 	assert_true(pci_intx_asserted(b.pdev));
-	reg_write(0x14, 4, 0);
-	reg_write(0x10, 4, 7);
+	reg_write(0x24, 4, 0);
+	reg_write(0x20, 4, 7);
 	assert_true(pci_intx_asserted(b.pdev));
 	bench_close();
 }

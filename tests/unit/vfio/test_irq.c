@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * INTx, MSI and MSI-X as a client has them: one at a time, masks, what stays pending.
- * The device raises them by its registers (0x10: message N or the pin; 0x14: no pin).
+ * The device raises them by its registers (0x20: message N or the pin; 0x24: no pin).
  */
 #include "fixture.h"
 
@@ -67,7 +67,7 @@ static void device_write(struct client *c, uint64_t reg, uint32_t value)
 /* A message, or the pin. */
 static void raise_irq(struct client *c, uint32_t vector)
 {
-	device_write(c, 0x10, vector);
+	device_write(c, 0x20, vector);
 }
 
 static uint32_t table_read(struct client *c, uint64_t at)
@@ -160,7 +160,7 @@ static void test_intx(void **state)
 	/* Still asserted: unmasking sends it again. */
 	assert_int_equal(set_irqs(&c, fd, INTX, N | U, 0, 1, NULL), 0);
 	assert_int_equal(c.signals[0], 2);
-	device_write(&c, 0x14, 1);
+	device_write(&c, 0x24, 1);
 	assert_int_equal(config_read(&c, fd, PCI_REG_STATUS, 2) & PCI_STATUS_INTERRUPT, 0);
 	assert_int_equal(set_irqs(&c, fd, INTX, N | U, 0, 1, NULL), 0);
 	assert_int_equal(c.signals[0], 2);
@@ -311,7 +311,7 @@ static void test_msi(void **state)
 	config_write16(&c, fd, MSI_CAP + 2, 0x0186);
 	raise_irq(&c, 0);
 	assert_int_equal(c.signals[0], 1);
-	device_write(&c, 0x14, 0);
+	device_write(&c, 0x24, 0);
 	config_write16(&c, fd, MSI_CAP + 2, 0x0187);
 	/* The masks are the function's. */
 	assert_int_equal(config_read(&c, fd, MSI_CAP + 0x10, 4), 0xfc);
