@@ -107,6 +107,7 @@ static void host_eventfd_signal(void *opaque, void *eventfd)
 
 	shim_enter(&entry);
 	fdtable_held_signal(eventfd);
+	watch_written();
 	shim_leave(&entry);
 }
 

@@ -39,6 +39,7 @@ struct uiommu_file;
  *  sock_ino				immutable while refs > 0
  *  nfds, engine_fd, client_fd, signalled, chan, next	table lock
  *  ready, ready_arg			table lock and watch.c's; of an eventfd that is watched
+ *  next_watched			watch.c's
  */
 struct shim_file {
 	uint32_t refs;
@@ -60,6 +61,7 @@ struct shim_file {
 	struct shim_file *chan; /* of a dead one: our end of the reply channel, or NULL */
 	void (*ready)(void *arg);
 	void *ready_arg;
+	struct shim_file *next_watched;
 	struct shim_file *next;
 };
 

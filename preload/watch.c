@@ -4,8 +4,12 @@
  * taken out, as the kernel's own waiters do.  Whoever writes: the client, another process,
  * or the kernel (KVM, at the end of an interrupt).
  *
+ * What this process writes, or the engine itself, is taken out at once, for a client may look
+ * for the effect in its next line; for that all that are watched are in a list.
+ *
  * watch_lock is held while somebody is called, so that who stops watching knows that it is
- * over; it's taken before the table's lock.  ready and ready_arg are in the held file.
+ * over; it's taken before the table's lock.  ready and ready_arg are in the held file.  The
+ * list is under watch_lock; that it's empty is read without.
  */
 #include "watch.h"
 
@@ -21,6 +25,17 @@
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool calling;
+static struct shim_file *watched;
+
+static void unlist(const struct shim_file *held)
+{
+	struct shim_file **link = &watched;
+
+	while (*link && *link != held)
+		link = &(*link)->next_watched;
+	if (*link)
+		__atomic_store_n(link, held->next_watched, __ATOMIC_RELAXED);
+}
 
 int watch_set(struct shim_file *held, void (*ready)(void *arg), void *arg)
 {
@@ -36,6 +51,11 @@ int watch_set(struct shim_file *held, void (*ready)(void *arg), void *arg)
 	held->ready_arg = arg;
 	serve_watch(held);
 	fdtable_unlock();
+	unlist(held);
+	if (ready) {
+		held->next_watched = watched;
+		__atomic_store_n(&watched, held, __ATOMIC_RELAXED);
+	}
 	if (!calling)
 		pthread_mutex_unlock(&watch_lock);
 	return 0;
@@ -55,19 +75,43 @@ static bool take(struct shim_file *held)
 	return taken;
 }
 
-/* It may be gone since, and be another now: then that has nothing, or something as good. */
-void watch_event(struct shim_file *held)
+static void call_locked(struct shim_file *held)
 {
-	pthread_mutex_lock(&watch_lock);
 	calling = true;
 	if (held->ready && take(held))
 		held->ready(held->ready_arg);
 	calling = false;
+}
+
+/* It may be gone since, and be another now: then that has nothing, or something as good. */
+void watch_event(struct shim_file *held)
+{
+	pthread_mutex_lock(&watch_lock);
+	call_locked(held);
+	pthread_mutex_unlock(&watch_lock);
+}
+
+/* What somebody who was called writes in turn is that thread's: it could be without end. */
+bool watch_any(void)
+{
+	return __atomic_load_n(&watched, __ATOMIC_RELAXED) && !calling;
+}
+
+void watch_written(void)
+{
+	struct shim_file *held;
+
+	if (!watch_any())
+		return;
+	pthread_mutex_lock(&watch_lock);
+	for (held = watched; held; held = held->next_watched)
+		call_locked(held);
 	pthread_mutex_unlock(&watch_lock);
 }
 
 void watch_fork_child(void)
 {
 	pthread_mutex_init(&watch_lock, NULL);
+	watched = NULL;
 	calling = false;
 }

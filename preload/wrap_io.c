@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "fdtable.h"
 #include "shim.h"
+#include "watch.h"
 #include "wrap.h"
 
 long io_call(struct uiommu_file *file, struct uiommu_mm *mm, const struct shim_io *io)
@@ -107,12 +108,29 @@ SHIM_WRAP(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size))
 	return io_run(fd, &(struct shim_io){IO_READ, .arg = (uintptr_t)buf, .count = n});
 }
 
+/* Into an eventfd, maybe, that the engine listens to. */
+static void written(void)
+{
+	struct shim_entry entry;
+	int saved = errno;
+
+	shim_enter(&entry);
+	watch_written();
+	shim_leave(&entry);
+	errno = saved;
+}
+
 SHIM_WRAP(ssize_t, write, (int fd, const void *buf, size_t n))
 {
+	ssize_t rc;
+
 	if (fdtable_foreign(fd)) {
 		if (attr_is(fd))
 			return shim_result(attr_write(fd, buf, n));
-		return real_write(fd, buf, n);
+		rc = real_write(fd, buf, n);
+		if (rc == sizeof(uint64_t) && watch_any())
+			written();
+		return rc;
 	}
 	return io_run(fd, &(struct shim_io){IO_WRITE, .arg = (uintptr_t)buf, .count = n});
 }

@@ -6,8 +6,8 @@
 
 #include "client.h"
 
-#define REG_IRQ 4	/* 0x10 */
-#define REG_IRQ_CLEAR 5 /* 0x14 */
+#define REG_IRQ 8	/* 0x20 */
+#define REG_IRQ_CLEAR 9 /* 0x24 */
 
 static int iommufd, device, trigger, unmask;
 static volatile uint32_t *bar;
@@ -81,6 +81,36 @@ static void test_unmask_by_eventfd(void)
 	bar[REG_IRQ_CLEAR] = 0;
 }
 
+/* The effect is there when write() returns, as of the kernel's; and when the engine writes. */
+static void test_ioeventfd(void)
+{
+	struct vfio_device_ioeventfd io = {
+		.argsz = sizeof(io),
+		.flags = VFIO_DEVICE_IOEVENTFD_32,
+		.offset = 4,
+		.data = 0x1234,
+	};
+	uint64_t one = 1;
+
+	io.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK(io.fd >= 0 && !ioctl(device, VFIO_DEVICE_IOEVENTFD, &io));
+	for (int i = 0; i < 100; i++) {
+		bar[1] = 0;
+		CHECK(write(io.fd, &one, sizeof(one)) == sizeof(one));
+		CHECK(bar[1] == 0x1234);
+		CHECK(read(io.fd, &one, sizeof(one)) == -1 && errno == EAGAIN);
+	}
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, io.fd));
+	bar[1] = 0;
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, 0));
+	CHECK(bar[1] == 0x1234);
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, trigger));
+	bar[1] = 0;
+	close(io.fd);
+	io.fd = -1;
+	CHECK(!ioctl(device, VFIO_DEVICE_IOEVENTFD, &io));
+}
+
 /* Another process writes, as a VMM's helper or the kernel would. */
 static void test_other_process(void)
 {
@@ -123,6 +153,7 @@ int main(void)
 {
 	setup();
 	test_unmask_by_eventfd();
+	test_ioeventfd();
 	test_other_process();
 	test_let_go();
 	return 0;
