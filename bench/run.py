@@ -136,6 +136,12 @@ def main():
         if name in results and other in results:
             print(f"{name + ' / ' + other:<77} "
                   f"{results[name]['ns'] / results[other]['ns']:>6.2f}")
+    print(f"\n{'what the shim adds to calls that are not its own':<66} {'ns':>6}")
+    for name in results:
+        plain = results.get(name.replace("shim.", "plain."))
+        if name.startswith("shim.client.call.") and plain:
+            print(f"{name.removeprefix('shim.client.call.'):<66} "
+                  f"{results[name]['ns'] - plain['ns']:>6.1f}")
     extra = results["start.uiommu_run_true"]["ns"] - results["start.true"]["ns"]
     print(f"\n'uiommu run -- true' costs {extra / 1e6:.2f} ms more than 'true'.")
     return 0

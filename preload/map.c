@@ -90,10 +90,10 @@ static void forget(void *addr, size_t len)
 	shim_leave(&entry);
 }
 
-SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t off))
+/* Ours, or over something that may be; apart, for what it has on the stack is cleared first. */
+static __attribute__((noinline)) void *map_over(void *addr, size_t len, int prot, int flags, int fd,
+						off_t off, bool ours, bool replaces)
 {
-	bool ours = !(flags & MAP_ANONYMOUS) && !fdtable_foreign(fd);
-	bool replaces = shim_unlikely(flags & MAP_FIXED) && (flags & MAP_FIXED_NOREPLACE) == 0;
 	struct pin pin = {.on = false};
 	void *out;
 
@@ -114,22 +114,37 @@ SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, of
 	pin_end(&pin, out != MAP_FAILED);
 	return ours && out != MAP_FAILED ? map_file(addr, len, prot, flags, fd, off) : out;
 }
+
+SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t off))
+{
+	bool ours = !(flags & MAP_ANONYMOUS) && !fdtable_foreign(fd);
+	bool replaces = shim_unlikely(flags & MAP_FIXED) && (flags & MAP_FIXED_NOREPLACE) == 0;
+
+	if (shim_likely(!ours && !replaces))
+		return real_mmap(addr, len, prot, flags, fd, off);
+	return map_over(addr, len, prot, flags, fd, off, ours, replaces);
+}
 SHIM_ALIAS(mmap64, mmap);
 
-SHIM_WRAP(int, munmap, (void *addr, size_t len))
+static __attribute__((noinline)) int unmap_pinned(void *addr, size_t len)
 {
 	struct pin pin = {.on = false};
 	int rc;
 
-	forget(addr, len);
-	if (!pin_needed())
-		return real_munmap(addr, len);
 	pin_add(&pin, UIOMMU_MM_UNMAP, addr, len);
 	if (!pin_begin(&pin))
 		return -1;
 	rc = real_munmap(addr, len);
 	pin_end(&pin, !rc);
 	return rc;
+}
+
+SHIM_WRAP(int, munmap, (void *addr, size_t len))
+{
+	forget(addr, len);
+	if (!pin_needed())
+		return real_munmap(addr, len);
+	return unmap_pinned(addr, len);
 }
 
 /* In the order in which the kernel does it. */
@@ -187,18 +202,24 @@ SHIM_WRAP(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))
 	return real_mremap(addr, len, to, flags, where);
 }
 
-static int protect(void *addr, size_t len, int prot)
+static __attribute__((noinline)) int protect_pinned(void *addr, size_t len, int prot)
 {
 	struct pin pin = {.on = false};
 	int rc;
 
-	if ((prot & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE) && pin_needed())
-		pin_add(&pin, UIOMMU_MM_PROTECT, addr, len);
+	pin_add(&pin, UIOMMU_MM_PROTECT, addr, len);
 	if (!pin_begin(&pin))
 		return -1;
 	rc = real_mprotect(addr, len, prot);
 	pin_end(&pin, !rc);
 	return rc;
+}
+
+static int protect(void *addr, size_t len, int prot)
+{
+	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) || !pin_needed())
+		return real_mprotect(addr, len, prot);
+	return protect_pinned(addr, len, prot);
 }
 
 SHIM_WRAP(int, mprotect, (void *addr, size_t len, int prot))

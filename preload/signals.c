@@ -259,6 +259,9 @@ static int action_change(int sig, const struct sigaction *act, struct sigaction 
 		copy = *act;
 		bits = bits_of(&copy.sa_mask);
 	}
+	/* The usual case is the kernel's alone: a handler, that blocks nothing of ours. */
+	if (i < 0 && !bits && !ui_load_relaxed(&mask_bits[sig]))
+		return next(sig, act, old);
 	actions_lock(&mask);
 	if (i >= 0 && ours) {
 		was = actions[i];
@@ -270,7 +273,7 @@ static int action_change(int sig, const struct sigaction *act, struct sigaction 
 		if (!rc) {
 			bits_give(&was.sa_mask, mask_bits[sig]);
 			if (act)
-				mask_bits[sig] = bits;
+				ui_store_relaxed(&mask_bits[sig], bits);
 		}
 	}
 	actions_unlock(&mask);
