@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Old names, second versions and calls for sockets, on descriptors of ours.
+ * Old names, second versions, fortified ones and calls for sockets, on descriptors of ours; and
+ * handlers, stacks and threads that a device's memory has to bear.
  */
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #include "rig.h"
@@ -65,6 +69,146 @@ static void test_sockets(void)
 	CHECK_ERR(recvfrom(device, &c, 1, MSG_DONTWAIT, NULL, NULL), ENOTSOCK);
 	CHECK_ERR(shutdown(device, SHUT_RDWR), ENOTSOCK);
 	CHECK(pread(device, &c, 1, config_at) == 1);
+}
+
+/* ---- fortified, and for old programs ---- */
+
+extern int chk_open(const char *path, int flags) __asm__("__open64_2");
+extern int chk_openat(int dir, const char *path, int flags) __asm__("__openat64_2");
+extern ssize_t chk_pread(int fd, void *buf, size_t n, off_t off,
+			 size_t room) __asm__("__pread64_chk");
+extern int ver_stat(int version, const char *path, struct stat *st) __asm__("__xstat64");
+extern int ver_fstat(int version, int fd, struct stat *st) __asm__("__fxstat");
+extern int ver_fstatat(int version, int dir, const char *path, struct stat *st,
+		       int flags) __asm__("__fxstatat64");
+
+static void test_fortified(void)
+{
+	int fd = chk_open("/dev/iommu", O_RDWR);
+	struct stat st[4];
+	struct statx stx;
+	uint16_t id;
+
+	CHECK(works(fd) && works(chk_openat(-100, "/dev/iommu", O_RDWR)));
+	CHECK(chk_pread(device, &id, 2, config_at, 2) == 2 && id);
+	CHECK(!ver_stat(1, CDEV, &st[0]) && !ver_fstat(1, device, &st[1]));
+	CHECK(!ver_fstatat(1, AT_FDCWD, CDEV, &st[2], 0) && !stat(CDEV, &st[3]));
+	for (int i = 0; i < 4; i++)
+		CHECK(S_ISCHR(st[i].st_mode) && st[i].st_rdev == st[3].st_rdev);
+	CHECK(!statx(device, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	CHECK(S_ISCHR(stx.stx_mode) && stx.stx_rdev_major == major(st[3].st_rdev));
+}
+
+/* ---- several messages in one call ---- */
+
+static void test_messages(void)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control[2] = {0};
+	char bytes[2] = {'a', 'b'};
+	struct iovec iov[2];
+	struct mmsghdr msgs[2] = {0};
+	int socks[2], sent[2], got;
+
+	sent[0] = open_node("/dev/iommu");
+	sent[1] = device;
+	CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, socks));
+	for (int i = 0; i < 2; i++) {
+		iov[i] = (struct iovec){&bytes[i], 1};
+		control[i].head = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control[i].head), &sent[i], sizeof(int));
+		msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i],
+						  .msg_iovlen = 1,
+						  .msg_control = &control[i],
+						  .msg_controllen = sizeof(control[i].room)};
+	}
+	CHECK(sendmmsg(socks[0], msgs, 2, 0) == 2);
+	close(sent[0]);
+	for (int i = 0; i < 2; i++)
+		memset(&control[i], 0, sizeof(control[i]));
+	CHECK(recvmmsg(socks[1], msgs, 2, MSG_CMSG_CLOEXEC, NULL) == 2);
+	memcpy(&got, CMSG_DATA(&control[0].head), sizeof(int));
+	CHECK(works(got) && fcntl(got, F_GETFD) == FD_CLOEXEC);
+	close(got);
+	memcpy(&got, CMSG_DATA(&control[1].head), sizeof(int));
+	CHECK(got != device && pread(got, bytes, 1, config_at) == 1);
+	close(got);
+	close(socks[0]);
+	close(socks[1]);
+}
+
+/* ---- threads, while what they use goes ---- */
+
+#define USERS 3
+
+static volatile uint32_t *volatile window;
+static volatile bool stop;
+
+static __thread sigjmp_buf back;
+
+static void leave(int sig)
+{
+	siglongjmp(back, 1);
+}
+
+/* On a small stack of its own, and out of the handler by a jump. */
+static void *use(void *arg)
+{
+	stack_t alt = {.ss_sp = malloc(65536), .ss_size = 65536};
+	unsigned long *faults = arg;
+
+	CHECK(!sigaltstack(&alt, NULL));
+	while (!stop) {
+		if (sigsetjmp(back, 1))
+			++*faults;
+		else
+			window[0] = window[0] + 0x1000;
+	}
+	alt.ss_flags = SS_DISABLE;
+	CHECK(!sigaltstack(&alt, NULL));
+	free(alt.ss_sp);
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	struct vfio_region_info info = {.argsz = sizeof(info)};
+	struct sigaction act = {.sa_handler = leave, .sa_flags = SA_ONSTACK}, old[2];
+	unsigned long faults[USERS] = {0}, sum = 0;
+	pthread_t threads[USERS];
+	void *place;
+
+	CHECK(!ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info));
+	place = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)info.offset);
+	CHECK(place != MAP_FAILED);
+	window = place;
+	CHECK(!sigaction(SIGSEGV, &act, &old[0]) && !sigaction(SIGBUS, &act, &old[1]));
+	for (int i = 0; i < USERS; i++)
+		CHECK(!pthread_create(&threads[i], NULL, use, &faults[i]));
+	for (int i = 0; i < 40; i++) {
+		CHECK(!mprotect(place, 4096, PROT_NONE));
+		CHECK(!mprotect(place, 4096, PROT_READ | PROT_WRITE));
+		CHECK(mmap(place, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			   0) == place);
+		CHECK(mmap(place, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
+			   (off_t)info.offset) == place);
+	}
+	/* Each has seen it gone: without, the loop above meant nothing. */
+	while (!sum) {
+		CHECK(!munmap(place, 4096));
+		usleep(1000);
+		for (int i = 0; i < USERS; i++)
+			sum += faults[i];
+		CHECK(mmap(place, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
+			   (off_t)info.offset) == place);
+	}
+	stop = true;
+	for (int i = 0; i < USERS; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+	CHECK(!sigaction(SIGSEGV, &old[0], NULL) && !sigaction(SIGBUS, &old[1], NULL));
+	CHECK(!munmap(place, 4096));
 }
 
 /* ---- signals, in words of other systems ---- */
@@ -128,6 +272,9 @@ int main(int argc, char **argv)
 	test_old();
 	test_vectors();
 	test_sockets();
+	test_fortified();
+	test_messages();
+	test_threads();
 	test_signals();
 	test_pause();
 	teardown();
