@@ -324,13 +324,16 @@ static int iopt_rw_check(struct iopt *iopt, const struct iopt_area *area, uint64
 
 /*
  * Of a process, what is at the addresses now is what a copy is of, wherever the pages are
- * that devices have: pins are looked for only if it is told to, for more than a page.
+ * that devices have: pins are looked for only if it is told to, for more than a page, or if
+ * the process is another, which may be gone.
  */
 static struct uiommu_mm *iopt_rw_mm(const struct iopt_area *area, uint64_t uaddr, uint64_t length,
 				    uint32_t flags)
 {
 	struct uiommu_mm *mm = iopt_area_mm(area), *root = mm, *base;
 
+	if (!mm_is_here(mm))
+		return mm;
 	if (flags & IOPT_RW_PINNED && uaddr / IOPT_PAGE != (uaddr + length - 1) / IOPT_PAGE)
 		return mm;
 	while ((base = mm_view_base(root)))
