@@ -48,6 +48,8 @@ static struct sva_space *space_make_locked(struct uiommu_device *dev, struct uio
 	space->mm = uiommu_mm_get(mm);
 	space->pasid = (uint32_t)pasid;
 	cds_list_add(&space->node, &ctx->sva->spaces);
+	if (!mm_pid(mm))
+		ui_store_release(&ctx->sva->own_pasid, space->pasid);
 	return space;
 }
 
@@ -78,17 +80,9 @@ void sva_space_put(struct uiommu *ctx, struct sva_space *space)
 	ui_mutex_unlock(&ctx->sva->lock);
 }
 
-uint32_t sva_pasid_of(struct uiommu *ctx, struct uiommu_mm *mm)
+uint32_t sva_own_pasid(struct uiommu *ctx)
 {
-	struct sva_space *space;
-	uint32_t pasid = 0;
-
-	ui_mutex_lock(&ctx->sva->lock);
-	cds_list_for_each_entry(space, &ctx->sva->spaces, node)
-		if (mm_same(space->mm, mm))
-			pasid = space->pasid;
-	ui_mutex_unlock(&ctx->sva->lock);
-	return pasid;
+	return ui_load_acquire(&ctx->sva->own_pasid);
 }
 
 struct uiommu_domain *sva_space_join(struct uiommu *ctx, struct sva_space *space)

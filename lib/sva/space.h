@@ -31,10 +31,12 @@ struct sva_space {
 /*
  * Locks: lock -> core->lock.
  *  spaces	lock
+ *  own_pasid	atomic; set once, as our own address space gets its PASID
  */
 struct sva_state {
 	struct ui_mutex lock;
 	struct cds_list_head spaces;
+	uint32_t own_pasid;
 };
 
 /*
@@ -44,8 +46,8 @@ struct sva_state {
 struct sva_space *sva_space_get(struct uiommu_device *dev, struct uiommu_mm *mm);
 void sva_space_put(struct uiommu *ctx, struct sva_space *space);
 
-/* The PASID that the address space has by now; 0: none. */
-uint32_t sva_pasid_of(struct uiommu *ctx, struct uiommu_mm *mm);
+/* Of our own address space; 0: none by now.  Takes no lock: for the signal handler of a trap. */
+uint32_t sva_own_pasid(struct uiommu *ctx);
 
 /*
  * One bond more, by a user: the domain of them all, with a reference for the caller.

@@ -167,16 +167,11 @@ static int mapping_write_block(struct uiommu_mapping *base, uint64_t offset, con
 static int mapping_enqueue(struct uiommu_mapping *base, uint64_t offset, const void *data)
 {
 	struct vfio_mapping *mapping = mapping_of(base);
-	struct uiommu *ctx = mapping->pdev->ctx;
+	uint32_t pasid = sva_own_pasid(mapping->pdev->ctx);
 	uint8_t block[PCI_BLOCK];
-	struct uiommu_mm *self;
-	uint32_t pasid;
 
 	if (!block_inside(mapping, offset))
 		return -EIO;
-	self = uiommu_mm_self(ctx);
-	pasid = sva_pasid_of(ctx, self);
-	uiommu_mm_put(self);
 	if (!pasid)
 		return -EPERM;
 	memcpy(block, data, sizeof(block));
