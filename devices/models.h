@@ -8,5 +8,6 @@
 #include <uiommu/device.h>
 
 extern const struct uiommu_model ats_testdev_model;
+extern const struct uiommu_model dsa_model;
 
 #endif /* UI_DEVICES_MODELS_H */

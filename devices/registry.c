@@ -8,6 +8,7 @@
 
 static const struct uiommu_model *const models[] = {
 	&ats_testdev_model,
+	&dsa_model,
 };
 
 const struct uiommu_model *uiommu_model_at(unsigned int index)

@@ -7,7 +7,7 @@
 # and fails.  When all is there it asks dpkg once and is done.
 set -eu
 
-build="meson ninja-build pkgconf libc6-dev linux-libc-dev liburcu-dev libzydis-dev libcmocka-dev"
+build="meson ninja-build pkgconf libc6-dev linux-libc-dev liburcu-dev libisal-dev libzydis-dev libcmocka-dev"
 check="g++ clang clang-14 clang-format-14 clang-tidy-14 cppcheck codespell shellcheck
 	valgrind libasan8 libtsan2 libclang-rt-14-dev"
 

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * dsa_job.c - the life of a descriptor
+ *
+ * It is checked, then done, then its completion record is written, whose status comes
+ * last.  Each of these may need a page; then everything stops where it is, and goes
+ * on from there when the engine comes back.  A batch is the same for each of its
+ * descriptors in turn, and at last for its own record.
+ *
+ * What can't be told by a completion record is told by the software error register.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "dsa.h"
+
+#define COMMON_FLAGS                                                                               \
+	(DSA_FLAG_FENCE | DSA_FLAG_BOF | DSA_FLAG_CRAV | DSA_FLAG_RCR | DSA_FLAG_RCI |             \
+	 DSA_FLAG_CRSTS | DSA_FLAG_HINTS)
+#define CRC_FLAGS (DSA_FLAG_READ_SEED | DSA_FLAG_CRC_PLAIN | DSA_FLAG_CRC_STRAIGHT)
+
+void dsa_job_start(struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	struct dsa_job *job = &wq->job;
+	uint32_t cfg = dsa_load32(&wq->cfg[2]);
+
+	memset(job, 0, sizeof(*job));
+	job->active = true;
+	job->batch = dsa_opcode(desc) == DSA_OP_BATCH;
+	job->desc = *desc;
+	job->cur = *desc;
+	job->fetched = !job->batch;
+	/* In a dedicated queue it's the queue's, whatever the descriptor says. */
+	if (!(cfg & DSA_WQ_PASID_EN))
+		job->pasid = UIOMMU_NO_PASID;
+	else if (cfg & DSA_WQ_MODE_DEDICATED)
+		job->pasid = DSA_WQ_PASID(cfg);
+	else
+		job->pasid = desc->pasid_priv & 0xfffffu;
+}
+
+/* ---- checks ---- */
+
+static uint32_t allowed_flags(uint8_t opcode)
+{
+	switch (opcode) {
+	case DSA_OP_COMPARE:
+	case DSA_OP_COMPARE_PATTERN:
+		return COMMON_FLAGS | DSA_FLAG_CHECK;
+	case DSA_OP_MEMMOVE:
+	case DSA_OP_FILL:
+	case DSA_OP_DUALCAST:
+	case DSA_OP_DRAIN:
+		return COMMON_FLAGS | DSA_FLAG_READBACK;
+	case DSA_OP_CRC:
+		return COMMON_FLAGS | CRC_FLAGS;
+	case DSA_OP_COPY_CRC:
+		return COMMON_FLAGS | CRC_FLAGS | DSA_FLAG_READBACK;
+	default:
+		return COMMON_FLAGS;
+	}
+}
+
+static bool moves_data(uint8_t opcode)
+{
+	return opcode >= DSA_OP_MEMMOVE;
+}
+
+static bool overlap(uint64_t a, uint64_t b, uint32_t size)
+{
+	return a < b + size && b < a + size;
+}
+
+/* A vector may be named if its permission is for the same PASID as the work is. */
+static bool int_handle_ok(const struct dsa *dsa, const struct dsa_job *job, uint16_t handle)
+{
+	const uint32_t pasid_en = 1u << 3, ignore = 1u << 2;
+	uint32_t perm;
+
+	if (handle >= DSA_VECTORS)
+		return false;
+	perm = dsa_load32(&dsa->msixperm[handle * DSA_MSIXPERM_SIZE / 4]);
+	if (perm & ignore)
+		return true;
+	return job->pasid == UIOMMU_NO_PASID ? !(perm & pasid_en) :
+					       (perm & pasid_en) && perm >> 12 == job->pasid;
+}
+
+static enum dsa_status check_data(const struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	uint32_t shift = DSA_WQ_XFER_SHIFT(dsa_load32(&wq->cfg[3]));
+
+	if (!desc->size || desc->size > 1ull << shift)
+		return DSA_BAD_SIZE;
+	switch (dsa_opcode(desc)) {
+	case DSA_OP_MEMMOVE:
+	case DSA_OP_COPY_CRC:
+		return overlap(desc->src, desc->dst, desc->size) ? DSA_OVERLAP : DSA_NONE;
+	case DSA_OP_DUALCAST:
+		/* The two destinations lie alike in their pages. */
+		if ((desc->dst ^ desc->more2[0]) & 0xfff)
+			return DSA_BAD_DUALCAST;
+		return overlap(desc->src, desc->dst, desc->size) ||
+				       overlap(desc->src, desc->more2[0], desc->size) ||
+				       overlap(desc->dst, desc->more2[0], desc->size) ?
+			       DSA_OVERLAP :
+			       DSA_NONE;
+	default:
+		return DSA_NONE;
+	}
+}
+
+static enum dsa_status check_batch(const struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	uint32_t shift = DSA_WQ_BATCH_SHIFT(dsa_load32(&wq->cfg[3]));
+
+	if (desc->size < 2 || desc->size > 1u << shift)
+		return DSA_BAD_COUNT;
+	return desc->src % sizeof(struct dsa_desc) ? DSA_BAD_LIST_ALIGN : DSA_NONE;
+}
+
+/* What is wrong with the descriptor at hand; @inside: it comes from a batch. */
+static enum dsa_status check(const struct dsa *dsa, const struct dsa_wq *wq, bool inside)
+{
+	const struct dsa_job *job = &wq->job;
+	const struct dsa_desc *desc = &job->cur;
+	uint32_t flags = dsa_flags(desc);
+	uint8_t opcode = dsa_opcode(desc);
+
+	if (opcode >= 64 || !(dsa_opcap >> opcode & 1) ||
+	    !(dsa_load32(&wq->cfg[8 + opcode / 32]) >> opcode % 32 & 1) ||
+	    (inside && opcode == DSA_OP_BATCH))
+		return DSA_BAD_OPCODE;
+	if (flags & ~allowed_flags(opcode) || (flags & DSA_FLAG_RCR && !(flags & DSA_FLAG_CRAV)) ||
+	    (flags & DSA_FLAG_BOF && !(dsa_load32(&wq->cfg[2]) & DSA_WQ_BOF)))
+		return DSA_BAD_FLAGS;
+	if (desc->pasid_priv & 0x7ff00000u || desc->reserved)
+		return DSA_BAD_RESERVED;
+	if (flags & DSA_FLAG_RCI && !int_handle_ok(dsa, job, desc->int_handle))
+		return DSA_BAD_INT_HANDLE;
+	if (opcode == DSA_OP_BATCH)
+		return check_batch(wq, desc);
+	return moves_data(opcode) ? check_data(wq, desc) : DSA_NONE;
+}
+
+/* Is the missing page worth a request, or is it to be told? */
+static bool may_ask(const struct dsa_wq *wq)
+{
+	const struct dsa_job *job = &wq->job;
+
+	return dsa_flags(&job->cur) & DSA_FLAG_BOF && !job->fault.refused &&
+	       !job->fault.untranslated && !(dsa_load32(&wq->cfg[2]) & DSA_WQ_PRS_OFF);
+}
+
+/* ---- completion ---- */
+
+/* As it is with an error that no record can tell. */
+static void finish_unrecorded(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint8_t error)
+{
+	dsa_swerr(pdev, wq, &wq->job, error);
+	wq->job.failed = true;
+}
+
+/* False: the record's page is needed first. */
+static bool write_record(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	const struct dsa_desc *desc = &wq->job.cur;
+	struct dsa_record record = wq->job.record;
+	uint8_t status = record.status;
+
+	if (desc->record % sizeof(record)) {
+		finish_unrecorded(pdev, wq, DSA_RECORD_ALIGN);
+		return true;
+	}
+	record.status = DSA_NONE;
+	if (!dsa_write(pdev, wq, desc->record, &record, sizeof(record)))
+		goto out_fault;
+	if (!uiommu_dma_store(wq->dma, wq->job.pasid, desc->record, status, 1, UIOMMU_DMA_ATS,
+			      NULL))
+		return true;
+	wq->job.fault = (struct dsa_fault){.addr = desc->record, .perm = UIOMMU_WRITE};
+out_fault:
+	if (may_ask(wq))
+		return false;
+	finish_unrecorded(pdev, wq, DSA_RECORD_FAULT);
+	return true;
+}
+
+static bool complete(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	const struct dsa_job *job = &wq->job;
+	uint32_t flags = dsa_flags(&job->cur);
+	bool bad = job->record.status > DSA_FALSE_PREDICATE;
+
+	if (flags & DSA_FLAG_CRAV && (bad || flags & DSA_FLAG_RCR)) {
+		if (!write_record(pdev, wq))
+			return false;
+	} else if (bad) {
+		finish_unrecorded(pdev, wq, job->record.status);
+	}
+	/* Messages come after what they tell of. */
+	if (flags & DSA_FLAG_RCI && job->cur.int_handle < DSA_VECTORS)
+		uiommu_pci_raise(pdev, job->cur.int_handle);
+	return true;
+}
+
+/* ---- the work ---- */
+
+/* Of what is asked for by blocking on it, or told in the record.  True: the record tells. */
+static bool fault_ends(struct dsa_wq *wq, enum dsa_status status)
+{
+	struct dsa_job *job = &wq->job;
+
+	if (may_ask(wq))
+		return false;
+	if (job->fault.untranslated)
+		status = DSA_TRANSLATION_FAIL;
+	else if (job->fault.refused && status == DSA_PAGE_FAULT)
+		status = DSA_PAGE_FAULT_REFUSED;
+	job->record.status = (uint8_t)status;
+	if (job->fault.perm & UIOMMU_WRITE)
+		job->record.status |= DSA_STATUS_WRITE;
+	job->record.fault_addr = job->fault.addr;
+	return true;
+}
+
+/* The descriptor at hand, up to its record.  False: a page is needed. */
+static bool run_one(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool inside)
+{
+	struct dsa_job *job = &wq->job;
+
+	if (!job->record.status && !job->done && !job->crc_started) {
+		job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, inside);
+		if (job->record.status == DSA_BAD_FLAGS)
+			job->record.extra[0] = dsa_flags(&job->cur);
+	}
+	while (!job->record.status) {
+		if (dsa_op_run(pdev, wq)) {
+			job->record.status = job->record.status ? job->record.status : DSA_SUCCESS;
+		} else {
+			job->record.done = (uint32_t)job->done;
+			if (!fault_ends(wq, DSA_PAGE_FAULT))
+				return false;
+		}
+	}
+	return complete(pdev, wq);
+}
+
+static void next_of_batch(struct dsa_job *job)
+{
+	job->failed |= job->record.status != DSA_SUCCESS;
+	job->index++;
+	job->fetched = false;
+	job->crc_started = false;
+	job->done = 0;
+	memset(&job->record, 0, sizeof(job->record));
+	memset(&job->fault, 0, sizeof(job->fault));
+}
+
+/* The batch itself: @status in its record.  False: the record's page is needed. */
+static bool finish_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, enum dsa_status status)
+{
+	struct dsa_job *job = &wq->job;
+
+	job->cur = job->desc;
+	if (!job->record.status) {
+		job->record.status = (uint8_t)status;
+		job->record.done = job->index;
+	}
+	return complete(pdev, wq);
+}
+
+/* False: a page is needed; true with *over: the batch's own record tells why. */
+static bool fetch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool *over)
+{
+	struct dsa_job *job = &wq->job;
+	uint64_t addr = job->desc.src + job->index * sizeof(struct dsa_desc);
+	struct dsa_desc desc;
+
+	if (dsa_read(pdev, wq, addr, &desc, sizeof(desc))) {
+		job->cur = desc;
+		job->fetched = true;
+		/* What the batch was submitted with. */
+		job->cur.pasid_priv =
+			(desc.pasid_priv & 0x7ff00000u) | (job->desc.pasid_priv & 0x800fffffu);
+		return true;
+	}
+	job->cur = job->desc;
+	*over = fault_ends(wq, DSA_BATCH_PAGE_FAULT);
+	job->record.done = job->index;
+	return *over;
+}
+
+static bool run_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	bool over = false;
+
+	/* Its own checks, before anything of it is looked at. */
+	if (!job->index && !job->fetched && !job->record.status) {
+		job->cur = job->desc;
+		job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, false);
+	}
+	if (!job->fetched && job->record.status)
+		return finish_batch(pdev, wq, DSA_BATCH_FAIL);
+	while (job->index < job->desc.size) {
+		if (!job->fetched && !fetch(pdev, wq, &over))
+			return false;
+		if (over)
+			return finish_batch(pdev, wq, DSA_BATCH_PAGE_FAULT);
+		/* Behind a fence nothing is done that comes after a failure. */
+		if (job->failed && dsa_flags(&job->cur) & DSA_FLAG_FENCE)
+			break;
+		if (!run_one(pdev, wq, true))
+			return false;
+		next_of_batch(job);
+	}
+	job->fetched = false;
+	return finish_batch(pdev, wq, job->failed ? DSA_BATCH_FAIL : DSA_SUCCESS);
+}
+
+bool dsa_job_run(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	return wq->job.batch ? run_batch(pdev, wq) : run_one(pdev, wq, false);
+}

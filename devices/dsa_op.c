@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * dsa_op.c - what the operations do to memory
+ *
+ * Each goes on from job->done, a bounce buffer at a time, so that a page that is missing
+ * stops it at the byte where it was missed, and repeats nothing that matters.
+ *
+ * A device with ATS asks for translations before it accesses, and keeps the answers: which
+ * pages were there.  What is kept may be stale; the access itself tells then, and
+ * counts as the same fault.
+ *
+ * CRCs are CRC-32C (Castagnoli), by ISA-L, which has them reflected.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <isa-l/crc.h>
+
+#include "dsa.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1ull << PAGE_SHIFT)
+#define GRANULE_SHIFT 18
+#define GRANULE_PAGES 64u
+
+/* ---- accesses ---- */
+
+static bool has_ats(const struct dsa_wq *wq)
+{
+	return !(dsa_load32(&wq->cfg[2]) & DSA_WQ_ATS_OFF);
+}
+
+static uint64_t atc_where(uint64_t addr, uint32_t perm)
+{
+	return addr >> GRANULE_SHIFT << 2 | perm;
+}
+
+static struct dsa_atc *atc_entry(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
+{
+	return &wq->atc[(addr >> GRANULE_SHIFT ^ perm << 3) % DSA_ATC_ENTRIES];
+}
+
+/* The pages around @addr that were there; asks if @addr's isn't known to be. */
+static uint64_t atc_pages(struct dsa_wq *wq, uint32_t pasid, uint32_t perm, uint64_t addr)
+{
+	struct dsa_atc *entry = atc_entry(wq, addr, perm);
+	uint64_t where = atc_where(addr, perm), first = addr >> GRANULE_SHIFT << GRANULE_SHIFT;
+
+	if (entry->where == where && entry->pasid == pasid &&
+	    entry->present >> (addr >> PAGE_SHIFT) % GRANULE_PAGES & 1)
+		return entry->present;
+	entry->where = where;
+	entry->pasid = pasid;
+	if (uiommu_dma_translate(wq->dma, pasid, first, GRANULE_PAGES, perm, &entry->present))
+		entry->present = 0;
+	return entry->present;
+}
+
+/* How many of @length bytes from @addr on are on pages that are there. */
+static size_t present(struct dsa_wq *wq, uint32_t perm, uint64_t addr, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		uint64_t at = addr + done;
+		uint64_t pages = atc_pages(wq, wq->job.pasid, perm, at);
+		unsigned int bit = (at >> PAGE_SHIFT) % GRANULE_PAGES;
+
+		for (; bit < GRANULE_PAGES && done < length; bit++) {
+			if (!(pages >> bit & 1))
+				return done;
+			done += PAGE_SIZE - (addr + done) % PAGE_SIZE;
+		}
+	}
+	return done < length ? done : length;
+}
+
+/* What was kept of there isn't good any more; a refusal of the same page still counts. */
+static void fault_at(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
+{
+	const struct dsa_fault *last = &wq->job.fault;
+	bool refused = last->refused && last->addr == addr && last->perm == perm;
+
+	atc_entry(wq, addr, perm)->where = 0;
+	wq->job.fault = (struct dsa_fault){
+		.addr = addr,
+		.perm = perm,
+		.refused = refused,
+		.untranslated = !has_ats(wq),
+	};
+}
+
+/* Bytes moved; fewer: the fault is in the job. */
+static size_t access_memory(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t perm,
+			    uint64_t addr, void *buf, size_t length)
+{
+	size_t there = has_ats(wq) ? present(wq, perm, addr, length) : length;
+	uint32_t flags = has_ats(wq) ? UIOMMU_DMA_ATS : 0;
+	struct uiommu_dma_error err = {.iova = addr};
+	int rc = 0;
+
+	if (there && perm == UIOMMU_WRITE)
+		rc = uiommu_pci_dma_write(pdev, wq->dma, wq->job.pasid, addr, buf, there, flags,
+					  &err);
+	else if (there)
+		rc = uiommu_pci_dma_read(pdev, wq->dma, wq->job.pasid, addr, buf, there, flags,
+					 &err);
+	if (!rc && there == length)
+		return length;
+	if (rc)
+		there = err.iova - addr;
+	fault_at(wq, addr + there, perm);
+	/* Of what no page request can mend nobody need be asked. */
+	if (rc && rc != -ENOENT && rc != -EPERM)
+		wq->job.fault.untranslated = true;
+	return there;
+}
+
+bool dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
+	      size_t length)
+{
+	return access_memory(pdev, wq, UIOMMU_READ, addr, buf, length) == length;
+}
+
+bool dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
+	       size_t length)
+{
+	void *from = (void *)(uintptr_t)buf; /* only read from */
+
+	return access_memory(pdev, wq, UIOMMU_WRITE, addr, from, length) == length;
+}
+
+/* ---- operations: each does a piece of at most a bounce buffer ---- */
+
+static size_t piece(const struct dsa_job *job)
+{
+	uint64_t left = job->cur.size - job->done;
+
+	return left < DSA_BOUNCE ? (size_t)left : DSA_BOUNCE;
+}
+
+/* A piece to one destination, or two; false: a fault, and what arrived before it counts. */
+static bool put_piece(struct uiommu_pci_device *pdev, struct dsa_wq *wq, size_t length)
+{
+	struct dsa_job *job = &wq->job;
+	size_t done = access_memory(pdev, wq, UIOMMU_WRITE, job->cur.dst + job->done, wq->bounce[0],
+				    length);
+	size_t done2 = length;
+
+	if (done && dsa_opcode(&job->cur) == DSA_OP_DUALCAST)
+		done2 = access_memory(pdev, wq, UIOMMU_WRITE, job->cur.more2[0] + job->done,
+				      wq->bounce[0], done);
+	job->done += done2 < done ? done2 : done;
+	return done == length && done2 == length;
+}
+
+static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	size_t want = piece(job);
+	size_t got =
+		access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	struct dsa_fault fault = job->fault;
+
+	if (got && !put_piece(pdev, wq, got))
+		return false;
+	if (got < want)
+		job->fault = fault;
+	return got == want;
+}
+
+static bool do_fill(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	size_t length = piece(job), i;
+
+	/* A fault may have left done in the middle of the pattern. */
+	for (i = 0; i < length; i++)
+		wq->bounce[0][i] = (uint8_t)(job->cur.src >> (job->done + i) % 8 * 8);
+	return put_piece(pdev, wq, length);
+}
+
+/* The result is known once two bytes differ, or the end is reached. */
+static bool compare_piece(struct dsa_wq *wq, size_t length)
+{
+	struct dsa_job *job = &wq->job;
+	size_t i;
+
+	for (i = 0; i < length && wq->bounce[0][i] == wq->bounce[1][i]; i++)
+		;
+	job->done += i;
+	if (i == length && job->done < job->cur.size)
+		return false;
+	job->record.result = i < length;
+	job->record.done = (uint32_t)job->done;
+	job->record.status = DSA_SUCCESS;
+	if (dsa_flags(&job->cur) & DSA_FLAG_CHECK && job->record.result != (job->cur.expected & 1))
+		job->record.status = DSA_FALSE_PREDICATE;
+	return true;
+}
+
+static bool do_compare(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	size_t want = piece(job), i, got, got2;
+	struct dsa_fault fault;
+
+	got = access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	fault = job->fault;
+	if (dsa_opcode(&job->cur) == DSA_OP_COMPARE) {
+		got2 = got ? access_memory(pdev, wq, UIOMMU_READ, job->cur.dst + job->done,
+					   wq->bounce[1], got) :
+			     0;
+		if (got2 < got)
+			fault = job->fault;
+	} else {
+		for (i = 0; i < got; i++)
+			wq->bounce[1][i] = (uint8_t)(job->cur.dst >> (job->done + i) % 8 * 8);
+		got2 = got;
+	}
+	if (compare_piece(wq, got2))
+		return true;
+	job->fault = fault;
+	return got2 == want;
+}
+
+/* ---- CRC ---- */
+
+static uint32_t reflect(uint32_t value)
+{
+	value = (value >> 1 & 0x55555555) | (value & 0x55555555) << 1;
+	value = (value >> 2 & 0x33333333) | (value & 0x33333333) << 2;
+	value = (value >> 4 & 0x0f0f0f0f) | (value & 0x0f0f0f0f) << 4;
+	return __builtin_bswap32(value);
+}
+
+/* Between what descriptors and records have, and what ISA-L works on; its own inverse. */
+static uint32_t crc_outside(const struct dsa_job *job, uint32_t crc)
+{
+	return dsa_flags(&job->cur) & DSA_FLAG_CRC_PLAIN ? reflect(crc) : ~crc;
+}
+
+static bool crc_start(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	uint32_t seed = (uint32_t)job->cur.expected | (uint32_t)job->cur.more[0] << 8 |
+			(uint32_t)job->cur.more[1] << 16 | (uint32_t)job->cur.more[2] << 24;
+
+	if (dsa_flags(&job->cur) & DSA_FLAG_READ_SEED &&
+	    !dsa_read(pdev, wq, job->cur.more2[0], &seed, sizeof(seed)))
+		return false;
+	job->crc = crc_outside(job, seed);
+	job->crc_started = true;
+	return true;
+}
+
+static void crc_add(struct dsa_wq *wq, size_t length)
+{
+	uint8_t *data = wq->bounce[0];
+	size_t i;
+
+	if (dsa_flags(&wq->job.cur) & DSA_FLAG_CRC_STRAIGHT) {
+		data = wq->bounce[1];
+		for (i = 0; i < length; i++)
+			data[i] = (uint8_t)(reflect(wq->bounce[0][i]) >> 24);
+	}
+	wq->job.crc = crc32_iscsi(data, (int)length, wq->job.crc);
+}
+
+static bool do_crc(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	uint64_t before = job->done;
+	bool whole = true;
+	size_t got, want;
+	struct dsa_fault fault;
+
+	if (!job->crc_started && !crc_start(pdev, wq))
+		return false;
+	want = piece(job);
+	got = access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	fault = job->fault;
+	if (dsa_opcode(&job->cur) == DSA_OP_COPY_CRC && got)
+		whole = put_piece(pdev, wq, got);
+	else
+		job->done += got;
+	crc_add(wq, (size_t)(job->done - before));
+	if (whole && got < want)
+		job->fault = fault;
+	job->record.extra[0] = crc_outside(job, job->crc);
+	return whole && got == want;
+}
+
+static bool do_piece(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	switch (dsa_opcode(&wq->job.cur)) {
+	case DSA_OP_MEMMOVE:
+	case DSA_OP_DUALCAST:
+		return do_move(pdev, wq);
+	case DSA_OP_FILL:
+		return do_fill(pdev, wq);
+	case DSA_OP_COMPARE:
+	case DSA_OP_COMPARE_PATTERN:
+		return do_compare(pdev, wq);
+	default:
+		return do_crc(pdev, wq);
+	}
+}
+
+bool dsa_op_run(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	uint8_t opcode = dsa_opcode(&job->cur);
+
+	/* What was submitted before a drain is done, since one queue is done in order. */
+	if (opcode == DSA_OP_NOOP || opcode == DSA_OP_DRAIN)
+		return true;
+	while (!job->record.status && job->done < job->cur.size)
+		if (!do_piece(pdev, wq))
+			return false;
+	if (opcode != DSA_OP_COMPARE && opcode != DSA_OP_COMPARE_PATTERN)
+		job->record.done = job->cur.size;
+	return true;
+}
