@@ -56,7 +56,7 @@ static int tell(struct walk *walk, const struct stat *st, int type, int base, in
 	if (walk->fn)
 		return walk->fn(walk->path, st, type, &ftw);
 	/* ftw() knows no other types. */
-	return walk->old(walk->path, st, type == FTW_SLN ? FTW_NS : type);
+	return walk->old ? walk->old(walk->path, st, type == FTW_SLN ? FTW_NS : type) : -1;
 }
 
 /* With links followed, each folder once. */
