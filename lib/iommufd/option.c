@@ -237,8 +237,10 @@ static int every_ioas_get(struct iommufd_ctx *ictx, struct every_ioas *every)
 	ui_mutex_lock(&ictx->lock);
 	every->max = ictx->objects.size;
 	ui_mutex_unlock(&ictx->lock);
-	every->ioas = ui_zalloc((every->max + 1) * sizeof(*every->ioas));
-	every->iopts = ui_zalloc((every->max + 1) * sizeof(*every->iopts));
+	every->ioas = ui_zalloc((every->max + 1) *
+				sizeof(every->ioas[0])); /* NOLINT(bugprone-sizeof-expression) */
+	every->iopts = ui_zalloc((every->max + 1) *
+				 sizeof(every->iopts[0])); /* NOLINT(bugprone-sizeof-expression) */
 	if (!every->ioas || !every->iopts) {
 		every_ioas_put(ictx, every);
 		return -ENOMEM;

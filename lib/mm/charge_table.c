@@ -97,7 +97,7 @@ static uint64_t mm_table_used(const struct mm_charge_table *table)
 /* Is its owner gone? */
 static bool mm_charge_stale(const struct mm_charge *charge, uint32_t owner)
 {
-	return mm_process_start((pid_t)owner) != charge->owner_start;
+	return charge && mm_process_start((pid_t)owner) != charge->owner_start;
 }
 
 void mm_table_collect(struct mm_charge_table *table)

@@ -115,7 +115,7 @@ uint64_t mm_process_locked(pid_t pid)
 
 uint64_t mm_process_limit(pid_t pid)
 {
-	struct rlimit limit;
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 
 	/* One that we may not ask, or that is gone, has ours. */
 	if (ui_syscall6(SYS_prlimit64, pid, RLIMIT_MEMLOCK, 0, (long)&limit, 0, 0) &&
@@ -128,7 +128,7 @@ uint64_t mm_process_limit(pid_t pid)
 static bool mm_init_user_ns(pid_t pid)
 {
 	char path[40];
-	struct stat st;
+	struct stat st = {.st_ino = 0};
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	return ui_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) ||
