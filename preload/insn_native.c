@@ -58,6 +58,9 @@ _Static_assert(offsetof(struct stub_data, image) == 320, "insn_stub.S");
 
 extern const uint8_t shim_stub_begin[], shim_stub_insn[], shim_stub_end[];
 
+/* A processor refuses longer ones. */
+#define INSN_LENGTH_MAX 15u
+
 /* Protects the page and what it holds. */
 static pthread_mutex_t native_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint8_t *page;
@@ -124,25 +127,49 @@ static bool is_segment_or_size(uint8_t byte)
 	       byte == 0x65 || byte == 0x67;
 }
 
-/* The instruction for the place @at, with @memory as its operand instead of its own. */
-static void rewrite(const struct insn *in, uint8_t *at, const uint8_t *memory)
+/* What comes before the mod r/m byte, into room for 15; @all: also what means nothing. */
+static unsigned int copy_opcode(const struct insn *in, uint8_t *out, bool all)
 {
 	const ZydisDecodedInstruction *zi = &in->zi;
-	unsigned int n = 0, modrm = zi->raw.modrm.offset, rest;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < zi->raw.modrm.offset; i++) {
+		if (i < zi->raw.prefix_count &&
+		    (is_segment_or_size(in->code[i]) ||
+		     (!all && zi->raw.prefixes[i].type == ZYDIS_PREFIX_TYPE_IGNORED)))
+			continue;
+		out[n++] = in->code[i];
+	}
+	return n;
+}
+
+/*
+ * The instruction for the place @at, with @memory as its operand instead of its own.
+ * False: it would be too long, as only one can that is full of prefixes.
+ */
+static bool rewrite(const struct insn *in, uint8_t *at, const uint8_t *memory)
+{
+	const ZydisDecodedInstruction *zi = &in->zi;
+	unsigned int modrm = zi->raw.modrm.offset, n, rest;
 	uint8_t out[16];
 	int32_t disp;
 
 	memset(out, 0x90, sizeof(out));
-	for (unsigned int i = 0; i < modrm; i++)
-		if (i >= zi->raw.prefix_count || !is_segment_or_size(in->code[i]))
-			out[n++] = in->code[i];
+	rest = modrm + 1 + (zi->attributes & ZYDIS_ATTRIB_HAS_SIB ? 1 : 0) + zi->raw.disp.size / 8u;
+	n = copy_opcode(in, out, true);
+	if (n + 5 + (zi->length - rest) > INSN_LENGTH_MAX) {
+		memset(out, 0x90, sizeof(out));
+		n = copy_opcode(in, out, false);
+	}
+	if (n + 5 + (zi->length - rest) > INSN_LENGTH_MAX)
+		return false;
 	/* Relative to rip; mod 0, rm 5. */
 	out[n++] = (in->code[modrm] & 0x38) | 5;
-	rest = modrm + 1 + (zi->attributes & ZYDIS_ATTRIB_HAS_SIB ? 1 : 0) + zi->raw.disp.size / 8u;
 	disp = (int32_t)(memory - (at + n + 4 + (zi->length - rest)));
 	memcpy(out + n, &disp, 4);
 	memcpy(out + n + 4, in->code + rest, zi->length - rest);
 	memcpy(at, out, sizeof(out));
+	return true;
 }
 
 static struct stub_data *page_get_locked(void)
@@ -230,7 +257,6 @@ static int run_locked(const struct insn *in, struct stub_data *data)
 	memcpy(&mxcsr, mxcsr_at, 4);
 	now = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
 	memcpy(mxcsr_at, &now, 4);
-	rewrite(in, page + (shim_stub_insn - shim_stub_begin), data->memory);
 	memcpy(&stub, &page, sizeof(stub));
 	stub();
 	fix_places(in, data);
@@ -261,6 +287,10 @@ static enum insn_outcome run(struct insn *in, uint8_t *memory, struct stub_data 
 	data->flags = (cpu->flags & FLAG_STATUS) | 0x202;
 	image_in(data, cpu);
 	memcpy(data->memory, memory, sizeof(data->memory));
+	if (!rewrite(in, page + (shim_stub_insn - shim_stub_begin), data->memory)) {
+		outcome = insn_unknown(in, "too many prefixes");
+		goto out_unlock;
+	}
 	if (run_locked(in, data))
 		outcome = INSN_FAULT;
 	memcpy(out, data, sizeof(*out));
