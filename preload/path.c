@@ -36,6 +36,7 @@ bool path_active;
 /* Stored by whoever changed the working folder; one word, and good for skipping work only. */
 unsigned int path_cwd_up = 1;
 static bool cwd_is_root, cwd_in_tree;
+static bool cwd_exact; /* path_cwd_up isn't just the least it can be */
 /* root, root_len: immutable after the constructor. */
 static char root[PATH_ROOM / 2]; /* "RUN/root" */
 static size_t root_len;
@@ -86,7 +87,16 @@ void path_cwd_changed(void)
 		 !under(buf, "/proc"))
 		for (len = 0; len < shown; len++)
 			up += buf[len] == '/';
+	__atomic_store_n(&cwd_exact, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&path_cwd_up, up, __ATOMIC_RELAXED);
+}
+
+void path_cwd_elsewhere(void)
+{
+	cwd_in_tree = false;
+	cwd_is_root = false;
+	__atomic_store_n(&cwd_exact, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&path_cwd_up, 1, __ATOMIC_RELAXED);
 }
 
 bool path_cwd_in_tree(void)
@@ -96,8 +106,15 @@ bool path_cwd_in_tree(void)
 
 bool path_from_cwd(const char *path)
 {
-	unsigned int up = __atomic_load_n(&path_cwd_up, __ATOMIC_RELAXED);
+	unsigned int up;
 
+	if (!__atomic_load_n(&cwd_exact, __ATOMIC_RELAXED)) {
+		int saved = errno;
+
+		path_cwd_changed();
+		errno = saved;
+	}
+	up = __atomic_load_n(&path_cwd_up, __ATOMIC_RELAXED);
 	if (!up)
 		return path[0] && (!cwd_is_root || strchr("dsp.", path[0]));
 	while (path[0] == '.') {

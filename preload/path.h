@@ -79,6 +79,8 @@ void path_start(const char *run_dir);
 
 /* The working folder was changed; it may have been by a program before us. */
 void path_cwd_changed(void);
+/* The same, where it can't be ours: asks the kernel only when somebody says "..". */
+void path_cwd_elsewhere(void);
 bool path_cwd_in_tree(void);
 
 /* These need no shim_enter(), and keep errno. */

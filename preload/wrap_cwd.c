@@ -35,9 +35,14 @@ static bool chdir_maybe(const char *path)
 SHIM_WRAP(int, chdir, (const char *path))
 {
 	struct path to;
+	int rc;
 
-	if (!chdir_maybe(path))
-		return changed(real_chdir(path));
+	if (!chdir_maybe(path)) {
+		rc = real_chdir(path);
+		if (!rc && !shim_vforked)
+			path_cwd_elsewhere();
+		return rc;
+	}
 	path_resolve(AT_FDCWD, path, &to);
 	if (to.kind == PATH_NODE)
 		return (int)shim_result(-ENOTDIR);
@@ -49,7 +54,15 @@ SHIM_WRAP(int, chdir, (const char *path))
 
 SHIM_WRAP(int, fchdir, (int fd))
 {
-	return changed(real_fchdir(fd));
+	int rc;
+
+	/* All folders that our names begin in are known. */
+	if (fdtable_slot(fd))
+		return changed(real_fchdir(fd));
+	rc = real_fchdir(fd);
+	if (!rc && !shim_vforked)
+		path_cwd_elsewhere();
+	return rc;
 }
 
 /* ---- what it is called ---- */
