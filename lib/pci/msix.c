@@ -24,8 +24,8 @@ int uiommu_pci_add_msix(struct uiommu_pci_device *pdev, uint16_t offset, unsigne
 			unsigned int bar, uint32_t table, uint32_t pba)
 {
 	struct pci_msix *msix = &pdev->msix;
-	uint32_t table_end = table + vectors * ENTRY_SIZE;
-	uint32_t pba_end = pba + (vectors + 63) / 64 * 8;
+	uint64_t table_end = (uint64_t)table + (uint64_t)vectors * ENTRY_SIZE;
+	uint64_t pba_end = (uint64_t)pba + ((uint64_t)vectors + 63) / 64 * 8;
 	unsigned int i;
 	int at;
 

@@ -54,6 +54,8 @@ static int irq_init(struct uiommu_pci_device *pdev)
 	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 4, 0, 0x3fd0, 0x2000), -EINVAL);
 	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 4, 0, 0x1000, 0x1038), -EINVAL);
 	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 2049, 0, 0, 0x3f00), -EINVAL);
+	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 9, 0, 0xffffff80, 0x2000), -EINVAL);
+	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 9, 0, 0x1000, 0xfffffff8), -EINVAL);
 	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 9, 0, 0x1000, 0x2000), 0x58);
 	assert_int_equal(uiommu_pci_add_msix(pdev, 0, 9, 0, 0x3000, 0x2800), -EINVAL);
 	return uiommu_pci_add_intx(pdev);
