@@ -252,13 +252,13 @@ static int run_locked(const struct insn *in, struct stub_data *data)
 {
 	uint8_t *mxcsr_at = data->image + IMAGE_MXCSR;
 	uint32_t mxcsr, now, raised;
-	void (*stub)(void);
+	void (*code)(void);
 
 	memcpy(&mxcsr, mxcsr_at, 4);
 	now = (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
 	memcpy(mxcsr_at, &now, 4);
-	memcpy(&stub, &page, sizeof(stub));
-	stub();
+	memcpy(&code, &page, sizeof(code));
+	code();
 	fix_places(in, data);
 	memcpy(&now, mxcsr_at, 4);
 	raised = now & MXCSR_FLAGS & ~(mxcsr >> 7);

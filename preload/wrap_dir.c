@@ -120,7 +120,7 @@ static int scan(DIR *dir, struct dirent ***out, scan_select sel, scan_compare cm
 			continue;
 		if (n == room) {
 			struct dirent **more =
-				reallocarray(list, room ? room * 2 : 16, sizeof(*list));
+				reallocarray(list, room ? room * 2 : 16, sizeof(struct dirent *));
 
 			if (!more)
 				goto out_free;
@@ -134,7 +134,7 @@ static int scan(DIR *dir, struct dirent ***out, scan_select sel, scan_compare cm
 	}
 	closedir(dir);
 	if (cmp && n)
-		qsort(list, n, sizeof(*list), (int (*)(const void *, const void *))cmp);
+		qsort(list, n, sizeof(struct dirent *), (int (*)(const void *, const void *))cmp);
 	*out = list ? list : malloc(1);
 	errno = saved;
 	return (int)n;

@@ -119,12 +119,12 @@ static FTSENT *sorted(const FTS *fts, FTSENT *list, size_t n)
 
 	if (!fts->fts_compar || n < 2)
 		return list;
-	array = calloc(n, sizeof(*array));
+	array = calloc(n, sizeof(FTSENT *));
 	if (!array)
 		return list;
 	for (i = 0, entry = list; entry; entry = entry->fts_link)
 		array[i++] = entry;
-	qsort(array, n, sizeof(*array), fts->fts_compar);
+	qsort(array, n, sizeof(FTSENT *), fts->fts_compar);
 	for (i = 0; i < n; i++)
 		array[i]->fts_link = i + 1 < n ? array[i + 1] : NULL;
 	list = array[0];

@@ -237,10 +237,8 @@ static int every_ioas_get(struct iommufd_ctx *ictx, struct every_ioas *every)
 	ui_mutex_lock(&ictx->lock);
 	every->max = ictx->objects.size;
 	ui_mutex_unlock(&ictx->lock);
-	every->ioas = ui_zalloc((every->max + 1) *
-				sizeof(every->ioas[0])); /* NOLINT(bugprone-sizeof-expression) */
-	every->iopts = ui_zalloc((every->max + 1) *
-				 sizeof(every->iopts[0])); /* NOLINT(bugprone-sizeof-expression) */
+	every->ioas = ui_zalloc((every->max + 1) * sizeof(struct iommufd_ioas *));
+	every->iopts = ui_zalloc((every->max + 1) * sizeof(struct iopt *));
 	if (!every->ioas || !every->iopts) {
 		every_ioas_put(ictx, every);
 		return -ENOMEM;

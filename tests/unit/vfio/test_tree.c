@@ -170,7 +170,7 @@ static void test_topology(void **state)
 	c = add(&p, "ats-testdev@beef:00:03.0");
 	write_tree(&p);
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/root/" DEV "/%s", p.dir, files[i]);
+		snprintf(path, sizeof(path), "%s/" TREE "/" DEV "/%s", p.dir, files[i]);
 		if (access(path, F_OK))
 			fail_msg("no %s", path);
 	}
@@ -220,11 +220,11 @@ static void test_merged(void **state)
 	add(&p, "ats-testdev@beef:05:00.0");
 	write_tree(&p);
 	/* One that is only listed is filled by whoever lists it, and forgets what is gone. */
-	snprintf(path, sizeof(path), "%s/root/sys/class/gone", p.dir);
+	snprintf(path, sizeof(path), "%s/" TREE "/sys/class/gone", p.dir);
 	assert_int_equal(symlink("/sys/class/gone", path), 0);
 	uiommu_tree_refresh(p.fd, "/sys/class");
 	assert_int_equal(lstat(path, &ours), -1);
-	snprintf(path, sizeof(path), "%s/root/sys/class/vfio-dev", p.dir);
+	snprintf(path, sizeof(path), "%s/" TREE "/sys/class/vfio-dev", p.dir);
 	assert_int_equal(lstat(path, &ours), 0);
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		d = opendir(folders[i]);
