@@ -93,15 +93,18 @@ static int write_at(int dir, const char *path, const char *text)
 /* The last name in a link's text. */
 static int link_name(int dir, const char *path, char *name, size_t size)
 {
-	char text[BIND_PATH], *slash;
+	char text[BIND_PATH], *slash, *last;
 	ssize_t n = readlinkat(dir, path, text, sizeof(text) - 1);
 
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
 	slash = strrchr(text, '/');
-	return (size_t)snprintf(name, size, "%s", slash ? slash + 1 : text) < size ? 0 :
-										     -ENAMETOOLONG;
+	last = slash ? slash + 1 : text;
+	if (strlen(last) >= size)
+		return -ENAMETOOLONG;
+	memcpy(name, last, strlen(last) + 1);
+	return 0;
 }
 
 /* In "sys/" + @folder, to "sys/" + @to, with as many ".." as it takes. */
