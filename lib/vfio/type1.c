@@ -263,6 +263,8 @@ static void invalid_remove(struct vfio_type1 *type1, uint64_t iova, uint64_t end
 {
 	size_t from = invalid_seek(type1, iova), to = invalid_seek(type1, end);
 
+	if (from == to)
+		return;
 	memmove(&type1->invalid[from], &type1->invalid[to],
 		(type1->nr_invalid - to) * sizeof(iova));
 	type1->nr_invalid -= to - from;
