@@ -56,19 +56,27 @@ static inline void unmap(uint64_t iova)
 	CHECK(unmap.length == 4096);
 }
 
-/* The device fetches a page, or stores the one that it fetched last. */
-static inline void fetch(uint64_t iova)
+/*
+ * The device fetches a page, or stores the one that it fetched last: what was written
+ * to memory is there before, and what is read from it is read anew.
+ */
+static inline void command(uint64_t iova, uint32_t cmd)
 {
+	__asm__ volatile("" ::: "memory");
 	bar[0] = (uint32_t)iova;
 	bar[1] = 0;
-	bar[2] = 3;
+	bar[2] = cmd;
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline void fetch(uint64_t iova)
+{
+	command(iova, 3);
 }
 
 static inline void store(uint64_t iova)
 {
-	bar[0] = (uint32_t)iova;
-	bar[1] = 0;
-	bar[2] = 1;
+	command(iova, 1);
 }
 
 static inline void setup(bool with_queue)

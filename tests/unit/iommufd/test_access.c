@@ -3,7 +3,9 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <uiommu/access.h>
@@ -334,13 +336,15 @@ static void test_threads(void **state)
 {
 	static const struct uiommu_access_ops ops = {.needs_pin_pages = true,
 						     .unmap = locked_unmap};
+	time_t end = time(NULL) + 20;
 	unsigned int pins = 0;
 	pthread_t thread;
 
 	shared_ioas = ioas_alloc();
 	stop = false;
 	assert_int_equal(pthread_create(&thread, NULL, mapper, NULL), 0);
-	for (int i = 0; i < 300 || (!pins && i < 100000); i++) {
+	/* The mapper may be away for a while, on a machine with much to do. */
+	for (int i = 0; i < 300 || (!pins && time(NULL) < end); i++) {
 		struct locked l = {.lock = PTHREAD_MUTEX_INITIALIZER};
 		struct uiommu_page page;
 
@@ -355,6 +359,7 @@ static void test_threads(void **state)
 		}
 		uiommu_access_destroy(l.driver.access);
 		assert_false(l.driver.pinned);
+		sched_yield();
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
