@@ -45,8 +45,8 @@ void attr_claim(int fd, const char *device)
 	len = strlen(name);
 	len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
 	/* Without a name it only isn't known to be in use. */
-	bind(fd, (struct sockaddr *)&addr,
-	     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
+	(void)bind(fd, (struct sockaddr *)&addr,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
 }
 
 static bool in_use(void *opaque, const char *device)

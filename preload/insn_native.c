@@ -382,6 +382,7 @@ enum insn_outcome insn_native(struct insn *in, unsigned int arg)
 		return INSN_FAULT;
 	if (reads && insn_load_elements(in, mask, step, memory))
 		return INSN_FAULT;
+	after.flags = 0;
 	outcome = run(in, memory, &after);
 	if (outcome != INSN_DONE)
 		return outcome;

@@ -63,8 +63,10 @@ void path_start(const char *run_dir)
 /* As the kernel has it; its length, or 0. */
 static size_t kernel_cwd(char *buf, size_t size)
 {
-	long n = shim_syscall(SYS_getcwd, (long)buf, (long)size, 0, 0, 0, 0);
+	long n;
 
+	buf[0] = '\0';
+	n = shim_syscall(SYS_getcwd, (long)buf, (long)size, 0, 0, 0, 0);
 	return n > 1 && buf[0] == '/' ? (size_t)n - 1 : 0;
 }
 

@@ -76,7 +76,7 @@ static SHIM_TLS unsigned int depth_count;
 
 static int index_of(int sig)
 {
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		if (sig == signals_of[i])
 			return i;
 	return -1;
@@ -86,7 +86,7 @@ static int bits_of(const sigset_t *set)
 {
 	int bits = 0;
 
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		if (sigismember(set, signals_of[i]) == 1)
 			bits |= 1 << i;
 	return bits;
@@ -94,13 +94,13 @@ static int bits_of(const sigset_t *set)
 
 static void bits_take(sigset_t *set)
 {
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		sigdelset(set, signals_of[i]);
 }
 
 static void bits_give(sigset_t *set, int bits)
 {
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		if (bits & 1 << i)
 			sigaddset(set, signals_of[i]);
 }
@@ -116,7 +116,7 @@ static uint64_t managed_bits(void)
 {
 	uint64_t bits = 0;
 
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		bits |= sig_bit(signals_of[i]);
 	return bits;
 }
@@ -232,14 +232,14 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	actions_lock(&mask);
 	if (!ours) {
 		/* Known before it can be called. */
-		for (int i = 0; i < managed; i++) {
+		for (int i = 0; i < OURS_MAX && i < managed; i++) {
 			/* A sanitizer in between says what the client set, not its own. */
 			NEXT(sigaction)(signals_of[i], NULL, &found);
 			bits_give(&found.sa_mask, mask_bits[signals_of[i]]);
 			action_set_locked(i, &found);
 		}
 		ui_store_release(&ours, 1);
-		for (int i = 0; i < managed; i++)
+		for (int i = 0; i < OURS_MAX && i < managed; i++)
 			raw_action(signals_of[i], &act, NULL);
 	}
 	actions_unlock(&mask);
@@ -367,7 +367,7 @@ SHIM_EXPORT sighandler_t sigset(int sig, sighandler_t handler)
 /* A signal that waited comes now. */
 static void deliver_pending(void)
 {
-	for (int i = 0; i < managed; i++) {
+	for (int i = 0; i < OURS_MAX && i < managed; i++) {
 		if (!(pending & (1 << i)) || (blocked & (1 << i)))
 			continue;
 		pending &= ~(1 << i);
@@ -589,7 +589,7 @@ void signals_init(bool on)
 	set = managed_bits();
 	raw_mask(SIG_UNBLOCK, &set, &old);
 	blocked = 0;
-	for (int i = 0; i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < managed; i++)
 		if (old & sig_bit(signals_of[i]))
 			blocked |= 1 << i;
 }

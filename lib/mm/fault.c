@@ -63,7 +63,7 @@ static int mm_open_pagemap(const struct uiommu_mm *mm)
 
 uint64_t mm_resident(struct uiommu_mm *mm, uint64_t addr, unsigned int pages)
 {
-	uint64_t entry[MM_PAGEMAP_BATCH];
+	uint64_t entry[MM_PAGEMAP_BATCH] = {0};
 	uint64_t present = 0;
 	long rc;
 	int fd;

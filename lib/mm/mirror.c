@@ -134,7 +134,7 @@ static void mm_try_open(struct mm_part *part, const char *path)
 {
 	int prot = part->vma.writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	uint64_t page, offset, length;
-	struct stat st;
+	struct stat st = {.st_mode = 0};
 	long fd, rc;
 
 	/* What a device does when it's opened is nobody's business. */
@@ -175,7 +175,7 @@ struct mm_dirent {
 /* Each descriptor of the process. */
 static void mm_find_descriptor(struct mm_part *part, pid_t pid)
 {
-	char entries[1024] __attribute__((aligned(8)));
+	char entries[1024] __attribute__((aligned(8))) = {0};
 	char path[64];
 	long dir, n;
 
@@ -213,7 +213,7 @@ static void mm_find_segment(struct mm_part *part)
 {
 	int flags = part->vma.writable ? 0 : SHM_RDONLY;
 	struct mm_here here = {.part = part};
-	struct shmid_ds ds;
+	struct shmid_ds ds = {.shm_segsz = 0};
 	long rc;
 
 	if (part->at || strncmp(part->name, "/SYSV", 5) || part->vma.ino > INT32_MAX ||
