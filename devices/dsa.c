@@ -278,6 +278,7 @@ static int dsa_init(struct uiommu_pci_device *pdev)
 	rc = add_capabilities(pdev);
 	for (unsigned int i = 0; !rc && i < DSA_WQS; i++) {
 		dsa->wq[i].index = i;
+		dsa_wq_clear_config(&dsa->wq[i]);
 		rc = uiommu_pci_dma_open(pdev, &dsa->wq[i].dma);
 	}
 	return rc;

@@ -307,6 +307,8 @@ bool dsa_submit(struct uiommu_pci_device *pdev, unsigned int portal, const struc
 		bool deferrable);
 bool dsa_wq_idle(const struct dsa_wq *wq);
 void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq);
+/* Its configuration is what it was after a reset; it is disabled. */
+void dsa_wq_clear_config(struct dsa_wq *wq);
 /* Nobody is inside; forgets everything. */
 void dsa_wq_reset(struct dsa_wq *wq);
 void dsa_page_response(struct uiommu_pci_device *pdev, const struct uiommu_page_response *resp);

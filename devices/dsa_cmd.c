@@ -183,7 +183,7 @@ static void finish(struct dsa *dsa, uint32_t value)
 		if (!(queues >> i & 1))
 			continue;
 		if (command == RESET_DEVICE || command == RESET_WQ)
-			memset(dsa->wq[i].cfg, 0, sizeof(dsa->wq[i].cfg));
+			dsa_wq_clear_config(&dsa->wq[i]);
 	}
 	if (command != RESET_DEVICE)
 		return;

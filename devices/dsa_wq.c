@@ -209,6 +209,14 @@ void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	kick(pdev, wq, true);
 }
 
+/* Nothing is configured, and all operations are allowed. */
+void dsa_wq_clear_config(struct dsa_wq *wq)
+{
+	memset(wq->cfg, 0, sizeof(wq->cfg));
+	wq->cfg[8] = (uint32_t)dsa_opcap;
+	wq->cfg[9] = (uint32_t)(dsa_opcap >> 32);
+}
+
 void dsa_wq_reset(struct dsa_wq *wq)
 {
 	uint64_t engine = dsa_load64(&wq->engine);
@@ -221,7 +229,7 @@ void dsa_wq_reset(struct dsa_wq *wq)
 	wq->head = 0;
 	wq->tail = 0;
 	memset(wq->slots, 0, sizeof(wq->slots));
-	memset(wq->cfg, 0, sizeof(wq->cfg));
+	dsa_wq_clear_config(wq);
 	memset(&wq->job, 0, sizeof(wq->job));
 	memset(wq->atc, 0, sizeof(wq->atc));
 }

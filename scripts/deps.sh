@@ -28,7 +28,7 @@ build | run | test) packages=$build ;;
 bench) packages="$build valgrind" ;;
 check) packages="$build $check" ;;
 conformance) packages="$build linux-source-6.12 xz-utils g++ rustc golang-go python3 pciutils
-	python3-pyudev dpdk dpdk-dev libdpdk-dev" ;;
+	python3-pyudev dpdk dpdk-dev libdpdk-dev librte-dma-idxd23 librte-mempool-ring23" ;;
 *)
 	echo "usage: deps.sh build|run|test|bench|check|conformance" >&2
 	exit 2

@@ -243,6 +243,14 @@ static void test_registers(void **state)
 	assert_int_equal((reg(DSA_OFFSETS, 8) >> 16 & 0xffff) * 0x100, DSA_WQCFG);
 	assert_int_equal(reg(DSA_CMDCAP, 4) >> 13, 0);
 	assert_int_equal(reg(DSA_GENCAP + 2, 2) & 0x1f, DSA_MAX_XFER_SHIFT);
+	/* What nobody configured may be used for everything. */
+	assert_int_equal(reg(DSA_WQCFG + 32, 8), 0x3027f);
+	set(DSA_WQCFG + 32, 0, 8);
+	assert_int_equal(command(5, 0), 0);
+	assert_int_equal(reg(DSA_WQCFG + 32, 8), 0x3027f);
+	set(DSA_WQCFG + 32, 0, 8);
+	assert_int_equal(pci_reset(b.pdev), 0);
+	assert_int_equal(reg(DSA_WQCFG + 32, 8), 0x3027f);
 	/* Portals can't be read, and nothing less than 64 bytes submits. */
 	enable(DSA_WQ_MODE_DEDICATED);
 	assert_int_equal(pci_mmio_write(b.pdev, 2, 0, 8, UINT64_MAX), 0);
