@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 recordings()
 {
-	grep -v -e '^tests/oracle\(-vfio\)\?/recorded/' \
+	grep -v -e '^tests/oracle\(-vfio\)\?/\(recorded\|more\)/' \
 		-e '^tests/oracle/\(oracle\.c\|iommufd_test_abi\.h\|compare\.sh\)$' \
 		-e '^tests/oracle-vfio/\(voracle\.c\|vfio-facts\.md\)$' \
 		-e '^tests/oracle\(-vfio\)\?/\(README\.md\|COVERAGE\.txt\)$' || :

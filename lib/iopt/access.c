@@ -273,10 +273,7 @@ void iopt_unpin(struct iopt *iopt, uint64_t iova, uint64_t length, bool lock)
 	ui_mutex_unlock(&iopt->lock);
 }
 
-void iopt_for_each_pinned(struct iopt *iopt,
-			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
-				     uint64_t length, uint16_t origin),
-			  void *opaque)
+void iopt_for_each_pinned(struct iopt *iopt, iopt_pinned_fn *fn, void *opaque)
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
@@ -284,13 +281,8 @@ void iopt_for_each_pinned(struct iopt *iopt,
 	ui_mutex_lock(&iopt->lock);
 	iopt_tree_seek(&iopt->tree, 0, &cur);
 	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
-		const struct iopt_held *held;
-
 		iopt_tree_area(&cur, &area);
-		held = iopt->held ? iopt_held_find(iopt, area.start) : NULL;
-		if (iopt->nr_domains || (held && held->pins))
-			fn(opaque, iopt_area_mm(&area), area.uaddr, iopt_area_length(&area),
-			   iopt_area_origin(&area));
+		iopt_for_each_pinned_part(iopt, &area, fn, opaque);
 	}
 	ui_mutex_unlock(&iopt->lock);
 }

@@ -215,6 +215,32 @@ int iopt_mark_shared(struct iopt *iopt, const struct iopt_cursor *cur, struct io
 	return 0;
 }
 
+void iopt_for_each_pinned_part(struct iopt *iopt, const struct iopt_area *area, iopt_pinned_fn *fn,
+			       void *opaque)
+{
+	uint64_t first = area->uaddr / IOPT_PAGE;
+	uint64_t last = first + iopt_pages(area->uaddr, iopt_area_length(area)) - 1;
+	const struct iopt_pinset *set;
+
+	if (!iopt_area_shared(area)) {
+		if (iopt->nr_domains)
+			fn(opaque, iopt_area_mm(area), area->uaddr, iopt_area_length(area),
+			   iopt_area_origin(area));
+		return;
+	}
+	ui_mutex_lock(&iopt->ctx->pinsets_lock);
+	set = *iopt_pinset_find(iopt->ctx, mm_root(iopt_area_mm(area)), iopt_area_origin(area));
+	for (size_t i = 0; set && i < set->nr; i++) {
+		uint64_t from = set->pinned[i].first > first ? set->pinned[i].first : first;
+		uint64_t to = set->pinned[i].last < last ? set->pinned[i].last : last;
+
+		if (from <= to)
+			fn(opaque, iopt_area_mm(area), from * IOPT_PAGE,
+			   (to - from + 1) * IOPT_PAGE, iopt_area_origin(area));
+	}
+	ui_mutex_unlock(&iopt->ctx->pinsets_lock);
+}
+
 int iopt_charge_cut(struct iopt *iopt, const struct iopt_area *area, const struct iopt_area *right)
 {
 	uint64_t left = right->start - area->start;

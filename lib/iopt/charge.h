@@ -55,6 +55,9 @@ static inline void iopt_uncharge_area(struct iopt *iopt, const struct iopt_area 
  * pages are told from each other.  -ENOMEM.
  */
 int iopt_mark_shared(struct iopt *iopt, const struct iopt_cursor *cur, struct iopt_area *area);
+/* Calls fn for each piece of the area that is pinned; under the lock of the sets. */
+void iopt_for_each_pinned_part(struct iopt *iopt, const struct iopt_area *area, iopt_pinned_fn *fn,
+			       void *opaque);
 /* @area will end where @right, the rest of it, begins.  -ENOMEM. */
 int iopt_charge_cut(struct iopt *iopt, const struct iopt_area *area, const struct iopt_area *right);
 

@@ -132,11 +132,11 @@ bool iopt_nth_area(struct iopt *iopt, uint64_t nth, struct iopt_range *range);
 /* Of the first that ends at or after @iova; false: there is none. */
 bool iopt_next_area(struct iopt *iopt, uint64_t iova, struct iopt_range *range);
 
-/* Calls fn for each area whose memory Linux would have pinned; under the iopt's lock. */
-void iopt_for_each_pinned(struct iopt *iopt,
-			  void (*fn)(void *opaque, struct uiommu_mm *mm, uint64_t uaddr,
-				     uint64_t length, uint16_t origin),
-			  void *opaque);
+/* Some of an area's memory; @origin is the same in copies of the area. */
+typedef void iopt_pinned_fn(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length,
+			    uint16_t origin);
+/* Calls fn for all memory of areas that Linux would have pinned; under the iopt's lock. */
+void iopt_for_each_pinned(struct iopt *iopt, iopt_pinned_fn *fn, void *opaque);
 
 /* ---- accesses by CPU ---- */
 

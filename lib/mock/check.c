@@ -6,6 +6,7 @@
 #include "iommufd/device.h"
 #include "iommufd/hwpt.h"
 #include "iommufd/ioas.h"
+#include "mm/charge.h"
 #include "mock/mock.h"
 
 #define PAGE 4096ull
@@ -133,40 +134,35 @@ static void count_pinned(void *opaque, struct uiommu_mm *mm, uint64_t uaddr, uin
 			 uint16_t origin)
 {
 	struct count *count = opaque;
+	struct uiommu_mm *root = mm_root(mm); /* copies may have views of their own */
 	uint64_t page;
 
 	if (!mock_page_within(mm, uaddr, length, count->mm, count->uptr, &page))
 		return;
 	for (uint32_t i = 0; i < count->pins; i++)
-		if (count->seen[i].origin == origin && count->seen[i].page.mm == mm &&
+		if (count->seen[i].origin == origin && count->seen[i].page.mm == root &&
 		    count->seen[i].page.addr == page)
 			return;
 	if (count->pins < COUNT_MAX) {
-		count->seen[count->pins].page = (struct uiommu_page){.mm = mm, .addr = page};
+		count->seen[count->pins].page = (struct uiommu_page){.mm = root, .addr = page};
 		count->seen[count->pins++].origin = origin;
 	}
 }
 
 /*
  * Linux counts references of page frames, of which each map that is pinned has one,
- * together with its copies.  We count ways to reach the page in maps that are; copies
- * know which map they come from.
+ * together with its copies.  We count ways to reach the page in what is pinned of maps;
+ * copies know which map they come from.
  */
 static uint32_t count_pins(struct iommufd_ctx *ictx, struct uiommu_mm *mm, uint64_t uptr)
 {
 	struct count count = {.mm = mm, .uptr = uptr & ~(PAGE - 1)};
-	uint32_t ids;
+	struct iommufd_object *obj;
 
-	ui_mutex_lock(&ictx->lock);
-	ids = ictx->objects.size;
-	ui_mutex_unlock(&ictx->lock);
-	for (uint32_t id = 1; id < ids; id++) {
-		struct iommufd_ioas *ioas = iommufd_get_ioas(ictx, id);
-
-		if (!ioas)
-			continue;
-		iopt_for_each_pinned(ioas->iopt, count_pinned, &count);
-		iommufd_put_object(ictx, &ioas->obj);
+	for (uint32_t id = 1; (obj = iommufd_next_object(ictx, &id, &iommufd_ioas_ops)); id++) {
+		iopt_for_each_pinned(ui_container_of(obj, struct iommufd_ioas, obj)->iopt,
+				     count_pinned, &count);
+		iommufd_put_object(ictx, obj);
 	}
 	return count.pins;
 }

@@ -21,12 +21,22 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+# Those that came with the program, and a few that we made.
+FOLDERS = ["recorded", "more"]
+
+
+def paths():
+    """{seed: its recording}."""
+    found = [path for folder in FOLDERS for path in (HERE / folder).glob("seed-*.txt.gz")]
+    return {int(path.name[5:].split(".")[0]): path for path in found}
+
+
 def recording(seed):
-    return gzip.open(HERE / "recorded" / f"seed-{seed:04}.txt.gz", "rt").read().splitlines()
+    return gzip.open(paths()[seed], "rt").read().splitlines()
 
 
 def recorded():
-    return sorted(int(path.name[5:9]) for path in (HERE / "recorded").glob("seed-*.txt.gz"))
+    return sorted(paths())
 
 
 def run(args, seed):

@@ -164,12 +164,61 @@ static void test_check_map(void **state)
 	assert_int_equal(check_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), -ENOENT);
 }
 
-/* ---- memory that was taken away ---- */
-
 static void close_fd(long fd)
 {
 	host_close(host.files[fd - FIRST_FD]);
 }
+
+/* Each page of these has as many references. */
+static bool has_refs(const char *va, uint64_t length, uint32_t refs)
+{
+	struct mock_cmd cmd = {
+		.check_refs = {.length = length, .uptr = (uintptr_t)va, .refs = refs}};
+	long rc = test_cmd(&cmd, MOCK_OP_CHECK_REFS, 0);
+
+	assert_true(!rc || rc == -EIO);
+	return !rc;
+}
+
+/* An access pins pages, a domain areas; a map and its copy are one. */
+static void test_check_refs(void **state)
+{
+	uint32_t ioas = ioas_alloc(), other = ioas_alloc();
+	struct mock_cmd access = {.create_access.flags = MOCK_ACCESS_PINS};
+	struct mock_cmd pin = {.pin = {.iova = MOCK_APERTURE_FIRST,
+				       .length = PAGE,
+				       .uptr = (uintptr_t)memory}};
+	struct mock_cmd unpin = {0};
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = other,
+		.src_ioas_id = ioas,
+		.length = 2 * PAGE,
+		.dst_iova = MOCK_APERTURE_FIRST,
+		.src_iova = MOCK_APERTURE_FIRST,
+	};
+
+	assert_int_equal(ioas_map(ioas, MOCK_APERTURE_FIRST, memory, 2 * PAGE), 0);
+	assert_true(has_refs(memory, 2 * PAGE, 0));
+	assert_int_equal(test_cmd(&access, MOCK_OP_CREATE_ACCESS, ioas), 0);
+	assert_int_equal(test_cmd(&pin, MOCK_OP_PIN, access.create_access.out_fd), 0);
+	assert_true(has_refs(memory, PAGE, 1));
+	assert_true(has_refs(memory + PAGE, PAGE, 0));
+	mock_device(other, 0);
+	assert_int_equal(iommu_ioctl(IOMMU_IOAS_COPY, &copy), 0);
+	assert_true(has_refs(memory, 2 * PAGE, 1));
+	assert_int_equal(ioas_map(other, MOCK_APERTURE_FIRST + 4 * PAGE, memory, PAGE), 0);
+	assert_true(has_refs(memory, PAGE, 2));
+	assert_int_equal(ioas_unmap(other, MOCK_APERTURE_FIRST, 2 * PAGE), 2 * PAGE);
+	assert_true(has_refs(memory + PAGE, PAGE, 0));
+	unpin.unpin.item = pin.pin.out_item;
+	assert_int_equal(test_cmd(&unpin, MOCK_OP_UNPIN, access.create_access.out_fd), 0);
+	assert_true(has_refs(memory, PAGE, 1));
+	close_fd(access.create_access.out_fd);
+}
+
+/* ---- memory that was taken away ---- */
 
 /* The page's address becomes one of a new page, as the shim sees to it. */
 static void replace_page(char *page)
@@ -442,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failing_pasid, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_check_refs, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_fail_nth, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf, setup_mock, teardown),
