@@ -22,6 +22,7 @@
 
 #include "base/sys.h"
 #include "iopt/object.h"
+#include "mm/mm.h"
 
 #define SLOT_BITS 6
 #define WORD_BITS 6
@@ -302,8 +303,11 @@ int iopt_dirty_check(struct iopt *iopt, uint64_t iova, uint64_t length, uint64_t
 	return 0;
 }
 
-/* Where the areas that begin at @iova, one after the other, end; up to @last. */
-static bool contiguous_last(struct iopt *iopt, uint64_t iova, uint64_t *last)
+/*
+ * Where the areas that begin at @iova, one after the other, end; up to @last, and to where
+ * a dma-buf that was taken back (@gone) begins or ends.
+ */
+static bool contiguous_last(struct iopt *iopt, uint64_t iova, uint64_t *last, bool *gone)
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
@@ -311,9 +315,13 @@ static bool contiguous_last(struct iopt *iopt, uint64_t iova, uint64_t *last)
 
 	iopt_tree_seek(&iopt->tree, iova, &cur);
 	for (; !iopt_tree_end(&cur); iopt_tree_next(&cur)) {
+		bool revoked;
+
 		iopt_tree_area(&cur, &area);
-		if (area.start > next)
+		revoked = mm_is_revoked(iopt_area_mm(&area));
+		if (area.start > next || (next != iova && revoked != *gone))
 			break;
+		*gone = revoked;
 		if (area.last >= *last)
 			return true;
 		next = area.last + 1;
@@ -326,11 +334,18 @@ void iopt_dirty_read(struct iopt *iopt, struct iopt_dirty *dirty, uint64_t iova,
 		     bool clear, void (*fn)(void *opaque, uint64_t iova, uint64_t length),
 		     void *opaque)
 {
+	uint64_t end = last;
+	bool gone;
+
 	ui_mutex_lock(&iopt->lock);
-	if (contiguous_last(iopt, iova, &last)) {
-		if (ui_load_acquire(&dirty->lost))
-			fn(opaque, iova, last - iova + 1);
-		dirty_walk(dirty, iova, last, clear, fn, opaque);
+	for (; contiguous_last(iopt, iova, &end, &gone); iova = end + 1, end = last) {
+		/* What was taken back lost its bits with its pages. */
+		if (!gone && ui_load_acquire(&dirty->lost))
+			fn(opaque, iova, end - iova + 1);
+		if (!gone)
+			dirty_walk(dirty, iova, end, clear, fn, opaque);
+		if (end == last)
+			break;
 	}
 	ui_mutex_unlock(&iopt->lock);
 }

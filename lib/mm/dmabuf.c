@@ -95,6 +95,7 @@ int mm_dmabuf_revoke(struct mm_dmabuf *buf, bool revoked)
 	memcpy((void *)to->map_start, (void *)from->map_start, buf->length);
 	ui_syscall6(SYS_mmap, (long)from->map_start, (long)buf->length, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+	ui_store_release(&from->gone, 1);
 	buf->mm = to;
 	buf->revoked = revoked;
 	ui_mutex_unlock(&buf->lock);
@@ -105,4 +106,9 @@ int mm_dmabuf_revoke(struct mm_dmabuf *buf, bool revoked)
 bool mm_is_dmabuf(const struct uiommu_mm *mm)
 {
 	return mm->dmabuf;
+}
+
+bool mm_is_revoked(const struct uiommu_mm *mm)
+{
+	return mm->dmabuf && ui_load_acquire(&mm->gone);
 }

@@ -50,6 +50,8 @@ int mm_map_file(struct uiommu_mm *owner, int fd, uint64_t start, uint64_t length
 bool mm_is_file(const struct uiommu_mm *mm);
 /* That is one too, and no CPU may see it; see mm/dmabuf.h. */
 bool mm_is_dmabuf(const struct uiommu_mm *mm);
+/* It was taken back, and nothing is at its addresses any more. */
+bool mm_is_revoked(const struct uiommu_mm *mm);
 
 /* Of the process, as system calls take it: 0: our own. */
 pid_t mm_pid(const struct uiommu_mm *mm);

@@ -21,7 +21,8 @@ struct mm_charge;
  *  dmabuf		immutable; of a file; see mm/dmabuf.c
  *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  view	immutable; see mm/view.h, else NULL
- *  gone	atomic; of another process, which isn't there any more
+ *  gone	atomic; of another process, which isn't there any more, or of a dma-buf, which was
+ *		taken back
  *  accounts, next_account	charges->lock; see mm/charge.c
  *  charge, uid, mode	immutable; of an account, whose pages they are; NULL: none
  *  payer	of a file; see mm_set_payer()

@@ -270,6 +270,11 @@ bool mm_is_dmabuf(const struct uiommu_mm *mm)
 	return false;
 }
 
+bool mm_is_revoked(const struct uiommu_mm *mm)
+{
+	return false;
+}
+
 /* Nobody is charged. */
 struct uiommu_mm *mm_root(struct uiommu_mm *mm)
 {

@@ -185,9 +185,8 @@ static void test_check_refs(void **state)
 {
 	uint32_t ioas = ioas_alloc(), other = ioas_alloc();
 	struct mock_cmd access = {.create_access.flags = MOCK_ACCESS_PINS};
-	struct mock_cmd pin = {.pin = {.iova = MOCK_APERTURE_FIRST,
-				       .length = PAGE,
-				       .uptr = (uintptr_t)memory}};
+	struct mock_cmd pin = {
+		.pin = {.iova = MOCK_APERTURE_FIRST, .length = PAGE, .uptr = (uintptr_t)memory}};
 	struct mock_cmd unpin = {0};
 	struct iommu_ioas_copy copy = {
 		.size = sizeof(copy),
@@ -236,16 +235,26 @@ static void replace_page(char *page)
 	*page = 'n';
 }
 
-static char first_byte(uint32_t access, uint64_t length, uint32_t flags)
+/* A copy of up to two pages to or from there. */
+static long rw(uint32_t access, uint64_t iova, uint64_t length, uint32_t flags, char *first)
 {
 	char buf[2 * PAGE] = {0};
-	struct mock_cmd cmd = {.access_rw = {.iova = MOCK_APERTURE_FIRST,
-					     .length = length,
-					     .uptr = (uintptr_t)buf,
-					     .flags = flags}};
+	struct mock_cmd cmd = {
+		.access_rw = {
+			.iova = iova, .length = length, .uptr = (uintptr_t)buf, .flags = flags}};
+	long rc = test_cmd(&cmd, MOCK_OP_ACCESS_RW, access);
 
-	assert_int_equal(test_cmd(&cmd, MOCK_OP_ACCESS_RW, access), 0);
-	return buf[0];
+	if (first)
+		*first = buf[0];
+	return rc;
+}
+
+static char first_byte(uint32_t access, uint64_t length, uint32_t flags)
+{
+	char first;
+
+	assert_int_equal(rw(access, MOCK_APERTURE_FIRST, length, flags, &first), 0);
+	return first;
 }
 
 /* Devices have the old page.  An access copies from addresses, unless it needs pins. */
@@ -272,6 +281,36 @@ static void test_moved(void **state)
 	assert_int_equal(first_byte(access.create_access.out_fd, 8, MOCK_ACCESS_SLOW), 'n');
 	assert_int_equal(first_byte(access.create_access.out_fd, 2 * PAGE, MOCK_ACCESS_SLOW), 'o');
 	close_fd(access.create_access.out_fd);
+	munmap(pages, 2 * PAGE);
+}
+
+/*
+ * Told to go by pins, a copy of more than a page needs every right that was mapped, one
+ * within a page its own.
+ */
+static void test_slow(void **state)
+{
+	const uint64_t iova = MOCK_APERTURE_FIRST;
+	char *pages =
+		mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd access = {0};
+	uint32_t fd;
+
+	assert_int_equal(test_cmd(&access, MOCK_OP_CREATE_ACCESS, ioas), 0);
+	fd = access.create_access.out_fd;
+	assert_int_equal(ioas_map(ioas, iova, pages, 3 * PAGE), 0);
+	assert_int_equal(rw(fd, iova, 2 * PAGE, MOCK_ACCESS_SLOW | MOCK_ACCESS_WRITE, NULL), 0);
+	assert_int_equal(mprotect(pages, PAGE, PROT_READ), 0);
+	assert_int_equal(munmap(pages + 2 * PAGE, PAGE), 0);
+	assert_int_equal(rw(fd, iova, 2 * PAGE, 0, NULL), 0);
+	assert_int_equal(rw(fd, iova, 8, MOCK_ACCESS_SLOW, NULL), 0);
+	assert_int_equal(rw(fd, iova, 8, MOCK_ACCESS_SLOW | MOCK_ACCESS_WRITE, NULL), -EFAULT);
+	assert_int_equal(rw(fd, iova, 2 * PAGE, MOCK_ACCESS_SLOW, NULL), -EFAULT);
+	assert_int_equal(rw(fd, iova + PAGE - 1, 2, MOCK_ACCESS_SLOW, NULL), -EFAULT);
+	assert_int_equal(rw(fd, iova + 2 * PAGE, 1, MOCK_ACCESS_SLOW, NULL), -EFAULT);
+	assert_int_equal(rw(fd, iova + PAGE, PAGE + 1, MOCK_ACCESS_SLOW, NULL), -EFAULT);
+	close_fd(fd);
 	munmap(pages, 2 * PAGE);
 }
 
@@ -362,6 +401,58 @@ static void test_dmabuf_revoke(void **state)
 	assert_int_equal(ioas_unmap(ioas, (uint64_t)iova, PAGE), PAGE);
 	close_fd(fd);
 	close_fd(other);
+}
+
+/* What is dirty of three pages, one bit each. */
+static unsigned int dirty_pages(uint32_t hwpt, uint64_t iova)
+{
+	uint8_t bitmap[8] = {0};
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+		.iova = iova,
+		.length = 3 * PAGE,
+		.page_size = PAGE,
+		.data = (uintptr_t)bitmap,
+	};
+
+	assert_int_equal(iommu_ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd), 0);
+	return bitmap[0];
+}
+
+/* What is taken back isn't dirty, and doesn't become so; what is around it stays. */
+static void test_dmabuf_dirty(void **state)
+{
+	uint32_t ioas = ioas_alloc();
+	struct mock_cmd dev = mock_device(ioas, 0);
+	long fd = dmabuf_get(PAGE);
+	uint32_t hwpt = (uint32_t)hwpt_alloc(dev.domain.out_idev_id, ioas,
+					     IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0);
+	struct iommu_hwpt_set_dirty_tracking track = {
+		.size = sizeof(track),
+		.hwpt_id = hwpt,
+		.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
+	};
+	uint8_t bits[8] = {7};
+	struct mock_cmd dirty = {.dirty = {.iova = MOCK_APERTURE_FIRST,
+					   .length = 3 * PAGE,
+					   .page_size = PAGE,
+					   .uptr = (uintptr_t)bits}};
+	const uint64_t iova = MOCK_APERTURE_FIRST;
+
+	assert_int_equal(ioas_map(ioas, iova, memory, PAGE), 0);
+	assert_int_equal(map_file(ioas, fd, 0, PAGE), iova + PAGE);
+	assert_int_equal(ioas_map(ioas, iova + 2 * PAGE, memory + PAGE, PAGE), 0);
+	assert_int_equal(iommu_ioctl(IOMMU_HWPT_SET_DIRTY_TRACKING, &track), 0);
+	assert_int_equal(test_cmd(&dirty, MOCK_OP_DIRTY, hwpt), 0);
+	assert_int_equal(dirty_pages(hwpt, iova), 7);
+	assert_int_equal(dmabuf_revoke(fd, true), 0);
+	assert_int_equal(dirty_pages(hwpt, iova), 5);
+	assert_int_equal(test_cmd(&dirty, MOCK_OP_DIRTY, hwpt), 0);
+	assert_int_equal(dirty.dirty.out_count, 3);
+	assert_int_equal(dirty_pages(hwpt, iova), 5);
+	close_fd(fd);
 }
 
 static void test_dmabuf_access(void **state)
@@ -493,9 +584,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_refs, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_slow, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_fail_nth, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_revoke, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dmabuf_dirty, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_access, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_dmabuf_cut, setup_mock, teardown),
 	};
