@@ -76,16 +76,14 @@ enum iommufd_cap {
 };
 
 /*
- * What a paging domain can address, the last IOVA included; its smallest page;
- * all its page sizes, as a bitmap, 0: that one only; and the granule of its dirty
- * bits, as a shift, 0: of 4 KiB.
+ * What a paging domain can address, the last IOVA included; its smallest page, of
+ * which each has a dirty bit; and all its page sizes, as a bitmap, 0: that one only.
  */
 struct iommufd_geometry {
 	uint64_t first_iova;
 	uint64_t last_iova;
 	uint64_t alignment;
 	uint64_t pgsizes;
-	unsigned int dirty_shift;
 };
 
 struct iommufd_resv_region {

@@ -10,8 +10,6 @@
 #include "iommufd/viommu.h"
 #include "uapi/iommufd.h"
 
-#define DIRTY_SHIFT 12
-
 /* ---- the domain ---- */
 
 static int hwpt_translate(struct uiommu_domain *domain, uint64_t iova, uint32_t perm,
@@ -131,7 +129,6 @@ struct iommufd_hwpt *iommufd_hwpt_alloc_paging(struct iommufd_device *idev,
 	const uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
 			       IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 	struct iommufd_hwpt *hwpt;
-	unsigned int shift;
 	int rc;
 
 	if (flags & ~known)
@@ -151,8 +148,9 @@ struct iommufd_hwpt *iommufd_hwpt_alloc_paging(struct iommufd_device *idev,
 		return UIOMMU_ERR_PTR(rc);
 	}
 	hwpt->driver = idev->driver;
-	shift = hwpt->geometry.dirty_shift ? hwpt->geometry.dirty_shift : DIRTY_SHIFT;
-	iopt_dirty_init(&hwpt->dirty, shift, hwpt->geometry.last_iova);
+	/* No area is smaller than a page of the table, so none shares a dirty bit. */
+	iopt_dirty_init(&hwpt->dirty, (unsigned int)__builtin_ctzll(hwpt->geometry.alignment),
+			hwpt->geometry.last_iova);
 	return hwpt;
 }
 

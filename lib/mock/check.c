@@ -219,21 +219,32 @@ int mock_check_cache(struct iommufd_ucmd *ucmd)
 
 /* ---- dirty ---- */
 
+/* Does one entry of that size have @iova?  What is mapped must let it, all of it. */
+static bool is_one_entry(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint64_t iova,
+			 uint64_t size)
+{
+	struct uiommu_span span;
+
+	return !translate(ucmd->ictx->file.ctx, hwpt, iova & -size, &span) && span.length >= size &&
+	       !(span.addr & (size - 1));
+}
+
 /*
- * An entry of a table is dirty as a whole.  Those of the huge kind are large where what
- * is mapped lets them.
+ * An entry of a table is dirty as a whole.  It is large in the huge kind, and a page of
+ * memory otherwise, unless that lies across two; where nothing is mapped there is none.
  */
 static void mark_entry(struct iommufd_ucmd *ucmd, struct iommufd_hwpt *hwpt, uint64_t iova)
 {
-	uint64_t first = iova & ~(MOCK_HUGE_PAGE - 1);
-	struct uiommu_span span;
+	uint64_t size = hwpt->geometry.alignment;
 
+	if (!is_one_entry(ucmd, hwpt, iova, size))
+		return;
 	if (hwpt->geometry.pgsizes == MOCK_HUGE_PAGE_SIZES && iopt_large_pages(hwpt->ioas->iopt) &&
-	    !translate(ucmd->ictx->file.ctx, hwpt, first, &span) && span.length >= MOCK_HUGE_PAGE &&
-	    !(span.addr & (MOCK_HUGE_PAGE - 1)))
-		iommufd_hwpt_mark_dirty(hwpt, first, MOCK_HUGE_PAGE);
-	else
-		iommufd_hwpt_mark_dirty(hwpt, iova, 1);
+	    is_one_entry(ucmd, hwpt, iova, MOCK_HUGE_PAGE))
+		size = MOCK_HUGE_PAGE;
+	else if (is_one_entry(ucmd, hwpt, iova, PAGE))
+		size = PAGE;
+	iommufd_hwpt_mark_dirty(hwpt, iova & -size, size);
 }
 
 /* Marks what the bitmap has, and counts. */

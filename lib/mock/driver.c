@@ -125,7 +125,6 @@ static int mock_alloc_paging(struct iommufd_hwpt *hwpt, struct uiommu_device *de
 		hwpt->geometry.last_iova = MOCK_APERTURE_LAST;
 		hwpt->geometry.alignment = MOCK_PAGE;
 		hwpt->geometry.pgsizes = MOCK_PAGE_SIZES;
-		hwpt->geometry.dirty_shift = 12;
 		return 0;
 	case MOCK_TABLE_HUGE:
 		hwpt->geometry.first_iova = 0;

@@ -164,6 +164,103 @@ static void test_check_map(void **state)
 	assert_int_equal(check_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), -ENOENT);
 }
 
+/* ---- dirty bits ---- */
+
+#define HALF (PAGE / 2)
+
+/* A hwpt whose dirty bits are on. */
+static uint32_t tracked_hwpt(uint32_t ioas)
+{
+	struct iommu_hwpt_set_dirty_tracking on = {.size = sizeof(on), .flags = 1};
+	struct mock_cmd dev = mock_device(ioas, 0), to = {0};
+	long hwpt = hwpt_alloc(dev.domain.out_idev_id, ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0);
+
+	assert_true(hwpt > 0);
+	to.replace.pt_id = on.hwpt_id = (uint32_t)hwpt;
+	assert_int_equal(test_cmd(&to, MOCK_OP_REPLACE, dev.domain.out_stdev_id), 0);
+	assert_int_equal(iommu_ioctl(IOMMU_HWPT_SET_DIRTY_TRACKING, &on), 0);
+	return (uint32_t)hwpt;
+}
+
+/* Marks one place. */
+static void mark(uint32_t hwpt, uint64_t iova)
+{
+	uint64_t bit = 1;
+	struct mock_cmd cmd = {
+		.dirty = {
+			.iova = iova, .length = HALF, .page_size = HALF, .uptr = (uintptr_t)&bit}};
+
+	assert_int_equal(test_cmd(&cmd, MOCK_OP_DIRTY, hwpt), 0);
+	assert_int_equal(cmd.dirty.out_count, 1);
+}
+
+/* The bits of the first @halves half pages; they stay. */
+static uint64_t dirty_bits(uint32_t hwpt, unsigned int halves)
+{
+	uint64_t bits = 0;
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+		.iova = MOCK_APERTURE_FIRST,
+		.length = halves * HALF,
+		.page_size = HALF,
+		.data = (uintptr_t)&bits,
+	};
+
+	assert_int_equal(iommu_ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd), 0);
+	return bits;
+}
+
+/* Two areas meet in the middle of a page: what one is says nothing of the other. */
+static void test_dirty_halves(void **state)
+{
+	const uint64_t base = MOCK_APERTURE_FIRST;
+	uint32_t ioas = ioas_alloc(), hwpt = tracked_hwpt(ioas);
+
+	assert_int_equal(ioas_map(ioas, base, memory, HALF), 0);
+	/* Where nothing is mapped there is nothing to mark. */
+	mark(hwpt, base + HALF);
+	assert_int_equal(dirty_bits(hwpt, 1), 0);
+	mark(hwpt, base);
+	assert_int_equal(dirty_bits(hwpt, 1), 1);
+	/* A map makes its own half clean, and no more than that. */
+	assert_int_equal(ioas_map(ioas, base + HALF, memory + PAGE, HALF), 0);
+	assert_int_equal(dirty_bits(hwpt, 2), 1);
+	mark(hwpt, base + HALF);
+	assert_int_equal(dirty_bits(hwpt, 2), 3);
+	assert_int_equal(ioas_unmap(ioas, base, HALF), HALF);
+	assert_int_equal(ioas_map(ioas, base, memory, HALF), 0);
+	assert_int_equal(dirty_bits(hwpt, 2), 2);
+}
+
+/* A page of memory has one entry, where it is mapped as a page. */
+static void test_dirty_entries(void **state)
+{
+	const uint64_t base = MOCK_APERTURE_FIRST;
+	uint32_t ioas = ioas_alloc(), hwpt = tracked_hwpt(ioas);
+
+	assert_int_equal(ioas_map(ioas, base, memory, PAGE), 0);
+	assert_int_equal(ioas_map(ioas, base + PAGE, memory + HALF, PAGE), 0);
+	mark(hwpt, base + HALF);
+	assert_int_equal(dirty_bits(hwpt, 4), 0x3);
+	mark(hwpt, base + PAGE);
+	assert_int_equal(dirty_bits(hwpt, 4), 0x7);
+}
+
+static void test_dirty_beyond(void **state)
+{
+	uint32_t ioas = ioas_alloc(), hwpt = tracked_hwpt(ioas);
+
+	assert_int_equal(ioas_map(ioas, MOCK_APERTURE_FIRST, memory, PAGE), 0);
+	/* One of these is a number that a tree that ends with the aperture takes for the first. */
+	for (unsigned int shift = 31; shift < 64; shift++)
+		mark(hwpt, MOCK_APERTURE_FIRST + (1ull << shift));
+	assert_int_equal(dirty_bits(hwpt, 2), 0);
+}
+
+/* ---- memory that was taken away ---- */
+
 static void close_fd(long fd)
 {
 	host_close(host.files[fd - FIRST_FD]);
@@ -583,6 +680,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_pasids, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_map, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_check_refs, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dirty_halves, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dirty_entries, setup_mock, teardown),
+		cmocka_unit_test_setup_teardown(test_dirty_beyond, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_slow, setup_mock, teardown),
 		cmocka_unit_test_setup_teardown(test_fail_nth, setup_mock, teardown),
