@@ -407,6 +407,8 @@ CASE(G, "mulsd (%rdi), %xmm1")
 CASE(G, "pshufd $0x1b, (%rdi), %xmm3")
 CASE(G, "crc32l (%rdi), %eax")
 CASE(G, "maskmovdqu %xmm1, %xmm2")
+/* mulps, with as many prefixes as a processor takes; only the last one counts */
+CASE(G, ".byte 0x4c,0x48,0x41,0x44,0x4f,0x4b,0x4a,0x4c,0x49,0x42,0x47,0x40\n mulps (%rdi), %xmm1")
 CASE(A, "shlx %rax, (%rdi), %rbx")
 CASE(A, "sarxl %eax, 4(%rdi,%rbx,4), %ebx")
 CASE(A, "vfmadd231pd (%rdi), %ymm2, %ymm1")
