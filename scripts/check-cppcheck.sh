@@ -7,6 +7,6 @@ exec cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c -
 	--suppress=missingInclude --suppress=unknownMacro --suppress=unusedStructMember \
 	--suppress=nullPointerRedundantCheck --suppress=uninitvar --suppress=comparePointers \
 	--suppress=nullPointerArithmeticRedundantCheck --suppress=identicalInnerCondition \
-	--suppress=allocaCalled --suppress=autoVariables \
+	--suppress=allocaCalled \
 	-D_GNU_SOURCE -D__x86_64__ -DUIOMMU_VERSION='"0"' -DUIOMMU_BIN_TO_PKGLIB='"."' \
 	-Iinclude -Ilib -Ipreload lib devices preload cli examples

@@ -18,7 +18,7 @@
  *  text	what was written, with a 0 behind it
  *  length	of it; text may have a 0 inside
  *  driver	whose file it is; or NULL
- *  dev		the same; or NULL
+ *  dev		the same, of a device's file
  */
 struct store {
 	struct bind bind;
@@ -27,7 +27,7 @@ struct store {
 	char text[PAGE + 1];
 	size_t length;
 	const char *driver;
-	struct bind_device *dev;
+	struct bind_device dev;
 };
 
 /* A device's name, with a newline or without. */
@@ -106,7 +106,7 @@ static int store_override(struct store *store)
 	if (store->length >= PAGE - 1)
 		return -EINVAL;
 	snprintf(line, sizeof(line), "%.*s\n", n ? n : 6, n ? store->text : "(null)");
-	return bind_write(&store->bind, store->dev, "driver_override", line);
+	return bind_write(&store->bind, &store->dev, "driver_override", line);
 }
 
 static int store_drivers_probe(struct store *store)
@@ -139,7 +139,7 @@ static int store_reset(struct store *store)
 	if (scan_number(store, &value) || value != 1)
 		return -EINVAL;
 	if (store->ops && store->ops->reset)
-		store->ops->reset(store->opaque, store->dev->name);
+		store->ops->reset(store->opaque, store->dev.name);
 	return 0;
 }
 
@@ -151,7 +151,7 @@ static int store_remove(struct store *store)
 		return -EINVAL;
 	if (!value)
 		return 0;
-	return in_use(store, store->dev) ? -EINPROGRESS : bind_unplug(&store->bind, store->dev);
+	return in_use(store, &store->dev) ? -EINPROGRESS : bind_unplug(&store->bind, &store->dev);
 }
 
 static int store_rescan(struct store *store)
@@ -212,7 +212,6 @@ static int store_to(struct store *store, enum place place, const char *file)
 static int dispatch(struct store *store, char *path)
 {
 	static const char drivers[] = "/sys/bus/pci/drivers/";
-	struct bind_device dev;
 	char *file = strrchr(path, '/'), *folder;
 
 	if (!file)
@@ -227,9 +226,8 @@ static int dispatch(struct store *store, char *path)
 			       store_to(store, PLACE_DRIVER, file) :
 			       0;
 	}
-	if (!folder || bind_find(&store->bind, folder + 1, &dev))
+	if (!folder || bind_find(&store->bind, folder + 1, &store->dev))
 		return 0;
-	store->dev = &dev;
 	return store_to(store, PLACE_DEVICE, file);
 }
 
