@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fdtable.h"
+#include "heap.h"
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
@@ -86,7 +87,7 @@ static char *current(char *buf, size_t size)
 		return NULL;
 	len = strlen(shown(text)) + 1;
 	if (!buf) {
-		buf = size && size < len ? NULL : malloc(size ? size : len);
+		buf = size && size < len ? NULL : heap_of_client(size ? size : len);
 		if (!buf)
 			errno = size && size < len ? ERANGE : ENOMEM;
 		return buf ? memcpy(buf, text, len) : NULL;

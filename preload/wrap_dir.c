@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fdtable.h"
+#include "heap.h"
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
@@ -127,7 +128,7 @@ static int scan(DIR *dir, struct dirent ***out, scan_select sel, scan_compare cm
 			list = more;
 			room = room ? room * 2 : 16;
 		}
-		copy = malloc(entry->d_reclen);
+		copy = heap_of_client(entry->d_reclen);
 		if (!copy)
 			goto out_free;
 		list[n++] = memcpy(copy, entry, entry->d_reclen);
@@ -135,7 +136,7 @@ static int scan(DIR *dir, struct dirent ***out, scan_select sel, scan_compare cm
 	closedir(dir);
 	if (cmp && n)
 		qsort(list, n, sizeof(struct dirent *), (int (*)(const void *, const void *))cmp);
-	*out = list ? list : malloc(1);
+	*out = list ? list : heap_of_client(1);
 	errno = saved;
 	return (int)n;
 

@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "fdtable.h"
+#include "heap.h"
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
@@ -129,7 +130,8 @@ static char *real_path(const char *name, char *buf)
 	/* A number of ours leads to its node; an anonymous one to no path, as in Linux. */
 	if (link_of_fd(path_proc_fd(name), text, sizeof(text) - 1, &len) && text[0] == '/') {
 		text[len] = '\0';
-		return buf ? strcpy(buf, text) : strdup(text);
+		buf = buf ? buf : heap_of_client(strlen(text) + 1);
+		return buf ? strcpy(buf, text) : NULL;
 	}
 	path_resolve(AT_FDCWD, name, &path);
 	result = real_realpath(path.use, buf);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The shim leaves no trace: not in errno, not in masks, not on stdout; and no deadlock. */
 #include <dirent.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -174,6 +175,28 @@ static void test_no_stdout(void)
 	close(out);
 }
 
+/*
+ * What a program gets from malloc() and never fills in is what it would be without us: the
+ * engine's memory isn't the client's.  A sanitizer's malloc() says 0 of itself.
+ */
+static void test_heap(void)
+{
+	size_t before = mallinfo2().uordblks, free_before = mallinfo2().fordblks;
+	int iommufd = open_node("/dev/iommu"), i;
+
+	for (i = 0; i < 100; i++) {
+		struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+		struct iommu_destroy destroy = {.size = sizeof(destroy)};
+
+		CHECK(!ioctl(iommufd, IOMMU_IOAS_ALLOC, &alloc));
+		CHECK(mallinfo2().uordblks == before && mallinfo2().fordblks == free_before);
+		destroy.id = alloc.out_ioas_id;
+		CHECK(i % 2 || !ioctl(iommufd, IOMMU_DESTROY, &destroy));
+	}
+	CHECK(!close(iommufd));
+	CHECK(mallinfo2().uordblks == before && mallinfo2().fordblks == free_before);
+}
+
 static unsigned int open_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -193,6 +216,7 @@ int main(void)
 	test_handler_closes();
 	test_close_under_use();
 	test_no_stdout();
+	test_heap();
 	/* That was also the call that notices what another thread held while it was closed. */
 	CHECK(open_descriptors() == before);
 	return 0;
