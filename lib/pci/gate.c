@@ -7,10 +7,12 @@
  * lock, for it happens in a signal handler of the client.
  *
  * A thread knows what it is inside of by a list on its own stack.  It needs
- * that for three things: a nested call passes a closed gate (who closed it
+ * that for four things: a nested call passes a closed gate (who closed it
  * waits for the outer call anyway), a thread that is inside doesn't close the
  * gate (it would wait for itself), and a signal handler that runs on top of the
- * thread that closed it finds a device in reset rather than waiting for ever.
+ * thread that closed it finds a device in reset rather than waiting for ever.  So does a device
+ * whose DMA reaches the BAR of another: two that wait for each other's reset
+ * would never end.
  */
 #include "pci/pci.h"
 
@@ -38,7 +40,7 @@ bool pci_gate_enter(struct uiommu_pci_device *pdev, struct pci_inside *inside)
 
 	for (;;) {
 		if ((gate & GATE_CLOSED) && !nested) {
-			if (*ui_this(closed_here) == pdev)
+			if (*ui_this(closed_here) == pdev || *ui_this(innermost))
 				return false;
 			ui_spin_pause(tries++);
 			gate = ui_load_relaxed(&pdev->gate);

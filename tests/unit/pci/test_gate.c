@@ -188,12 +188,50 @@ static void test_on_top_of_close(void **state)
 	fixture_close(&f);
 }
 
+static void *close_thread(void *done)
+{
+	assert_true(pci_gate_close(the_pdev));
+	ui_store_release((uint32_t *)done, 1);
+	while (ui_load_acquire(&hold))
+		sched_yield();
+	pci_gate_open(the_pdev);
+	return NULL;
+}
+
+/* Who is inside another device, whose reset may wait for it, doesn't wait for this one's. */
+static void test_from_another(void **state)
+{
+	struct uiommu_pci_device *other;
+	struct pci_inside within;
+	uint32_t done = 0;
+	struct fixture f;
+	pthread_t closer;
+	uint64_t value;
+
+	open_model(&f);
+	assert_int_equal(uiommu_pci_device_add(f.ctx, "ats-testdev", &other, NULL, 0), 0);
+	hold = 1;
+	pthread_create(&closer, NULL, close_thread, &done);
+	while (!ui_load_acquire(&done))
+		sched_yield();
+	assert_true(pci_gate_enter(other, &within));
+	assert_int_equal(pci_mmio_read(f.pdev, 0, 0, 4, &value), 0);
+	assert_int_equal(value, 0xffffffff);
+	assert_int_equal(pci_mmio_write(f.pdev, 0, 0, 4, 1), 0);
+	ui_store_release(&hold, 0);
+	pthread_join(closer, NULL);
+	assert_int_equal(pci_mmio_read(f.pdev, 0, 0, 4, &value), 0);
+	assert_int_equal(value, 0);
+	pci_gate_leave(other, &within);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reset_waits),   cmocka_unit_test(test_no_overlap),
 		cmocka_unit_test(test_nested),	      cmocka_unit_test(test_on_top_of_close),
-		cmocka_unit_test(test_mem_off_waits),
+		cmocka_unit_test(test_mem_off_waits), cmocka_unit_test(test_from_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
