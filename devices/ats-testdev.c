@@ -76,7 +76,7 @@
 /*
  * Answers that come inside the report and don't help: a handler that says
  * SUCCESS and maps nothing would otherwise keep the client in its store to the
- * command register for ever.
+ * command register for ever.  So would a device whose DMA reaches its own command register.
  */
 #define INLINE_RETRIES 1024u
 
@@ -97,6 +97,8 @@ enum phase {
 
 /*
  *  engine, addr, pasid	atomic
+ *  runner	atomic; an address that only the thread has that last became the owner
+ *  own		atomic; commands that came from it since
  *  buffer		the engine's owner
  *  shared		immutable pointer; what it points to is anybody's
  *  dma			the engine's owner; immutable pointer
@@ -104,6 +106,8 @@ enum phase {
 struct ats_testdev {
 	uint64_t engine;
 	uint64_t addr;
+	const char *runner;
+	uint32_t own;
 	struct uiommu_dma *dma;
 	uint32_t pasid;
 	bool ats;
@@ -111,6 +115,8 @@ struct ats_testdev {
 	void *shared;
 	uint8_t buffer[BUFFER_SIZE];
 };
+
+static __thread char this_thread __attribute__((tls_model("initial-exec")));
 
 static enum phase phase_of(uint64_t engine)
 {
@@ -237,6 +243,8 @@ static void engine_run(struct uiommu_pci_device *pdev)
 	uint64_t last = ~0ull;
 	unsigned int same = 0;
 
+	__atomic_store_n(&dev->own, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&dev->runner, &this_thread, __ATOMIC_RELAXED);
 	for (;;) {
 		struct uiommu_dma_error err = {.perm = 0};
 		uint32_t pasid = __atomic_load_n(&dev->pasid, __ATOMIC_SEQ_CST);
@@ -271,6 +279,11 @@ static void write_command(struct uiommu_pci_device *pdev, uint32_t cmd)
 	uint64_t old = engine_load(dev), new;
 	bool owner;
 
+	/* While the engine is owned, only its DMA has this thread here. */
+	if (phase_of(old) == BUSY && cmd & CMD_RUN &&
+	    __atomic_load_n(&dev->runner, __ATOMIC_RELAXED) == &this_thread &&
+	    __atomic_fetch_add(&dev->own, 1, __ATOMIC_RELAXED) >= INLINE_RETRIES)
+		cmd &= ~CMD_RUN;
 	do {
 		new = (old & ~(uint64_t)UINT32_MAX) | cmd;
 		owner = false;
