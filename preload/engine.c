@@ -19,6 +19,7 @@
 #include <uiommu/mm.h>
 
 #include "fdtable.h"
+#include "mapping.h"
 #include "memlock.h"
 #include "serve.h"
 #include "shim.h"
@@ -136,6 +137,23 @@ static void host_revoke(void *opaque)
 	shim_leave(&entry);
 }
 
+static bool host_mapped(void *opaque, uint64_t addr, uint64_t length, struct uiommu_mapped *out)
+{
+	struct uiommu_mapping *ours;
+	struct shim_entry entry;
+
+	if (!trap_mapped(addr, length, out))
+		return false;
+	if (!out || !out->mapping)
+		return true;
+	shim_enter(&entry);
+	ours = out->mapping;
+	out->mapping = mapping_local(ours);
+	uiommu_mapping_put(ours);
+	shim_leave(&entry);
+	return true;
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -151,6 +169,7 @@ static const struct uiommu_host_ops host_ops = {
 	.eventfd_put = host_eventfd_put,
 	.eventfd_watch = host_eventfd_watch,
 	.revoke = host_revoke,
+	.mapped = host_mapped,
 };
 
 /* ---- starting ---- */

@@ -26,9 +26,11 @@
 /*
  * Refs: one, of the struct uiommu_mapping around it.
  *  sf	with a reference, put by release()
+ *  self	the one around it
  */
 struct map {
 	struct shim_file *sf;
+	struct uiommu_mapping *self;
 	struct uiommu_mapping *local;
 	uint64_t number;
 	bool failed;
@@ -181,8 +183,8 @@ int mapping_create(struct shim_file *sf, int prot, int flags, uint64_t offset, s
 		rc = ask_number(map);
 	if (rc)
 		goto out_free;
-	*out = uiommu_mapping_create(&map_ops, map);
-	if (!*out) {
+	map->self = uiommu_mapping_create(&map_ops, map);
+	if (!map->self) {
 		rc = -ENOMEM;
 		goto out_put;
 	}
@@ -193,6 +195,7 @@ int mapping_create(struct shim_file *sf, int prot, int flags, uint64_t offset, s
 		maps->prev = map;
 	maps = map;
 	pthread_mutex_unlock(&maps_lock);
+	*out = map->self;
 	return 0;
 
 out_put:
@@ -202,6 +205,19 @@ out_put:
 out_free:
 	free(map);
 	return rc;
+}
+
+struct uiommu_mapping *mapping_local(const struct uiommu_mapping *mapping)
+{
+	struct uiommu_mapping *local = NULL;
+
+	pthread_mutex_lock(&maps_lock);
+	for (struct map *map = maps; map; map = map->next) {
+		if (map->self == mapping && map->local)
+			local = uiommu_mapping_get(map->local);
+	}
+	pthread_mutex_unlock(&maps_lock);
+	return local;
 }
 
 void mapping_fork_child(void)

@@ -19,6 +19,12 @@ struct uiommu_mapping;
 int mapping_create(struct shim_file *sf, int prot, int flags, uint64_t offset, size_t length,
 		   struct uiommu_mapping **out);
 
+/*
+ * The library's own, behind one of these that the caller holds: with a reference.  NULL: it's
+ * another process's.  Between shim_enter() and shim_leave().
+ */
+struct uiommu_mapping *mapping_local(const struct uiommu_mapping *mapping);
+
 /* In a forked child: all that is mapped is another process's. */
 void mapping_fork_child(void);
 

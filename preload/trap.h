@@ -56,6 +56,8 @@ int trap_unmap(void *addr, size_t len);
 int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_addr, void **out);
 
 bool trap_overlaps(const void *addr, size_t len);
+/* As struct uiommu_host_ops has it. */
+bool trap_mapped(uint64_t addr, uint64_t length, struct uiommu_mapped *out);
 
 /*
  * mprotect() of trapped memory: the right is remembered, the memory stays

@@ -350,6 +350,34 @@ bool trap_overlaps(const void *addr, size_t len)
 	return false;
 }
 
+bool trap_mapped(uint64_t addr, uint64_t length, struct uiommu_mapped *out)
+{
+	struct region_ref ref;
+	bool more;
+
+	if (!trap_overlaps((void *)addr, length))
+		return false;
+	if (!out)
+		return true;
+	*out = (struct uiommu_mapped){.prot = PROT_READ | PROT_WRITE | PROT_EXEC};
+	do {
+		if (!region_find(addr + out->length, &ref))
+			break;
+		if (!out->mapping) {
+			out->mapping = uiommu_mapping_get(ref.mapping);
+			out->offset = ref.offset + (addr - ref.start);
+		}
+		/* Pieces of one, as mprotect() makes them, are one. */
+		more = ref.mapping == out->mapping && ref.offset - ref.start == out->offset - addr;
+		if (more) {
+			out->length = ref.end - addr;
+			out->prot &= ref.prot;
+		}
+		region_put(&ref);
+	} while (more && out->length < length);
+	return true;
+}
+
 static struct region *add(struct uiommu_mapping *m, uint64_t start, size_t len, uint64_t offset,
 			  int prot)
 {

@@ -9,7 +9,9 @@
  * Threads: mmio_read, mmio_write and page_response may come from any thread,
  * several at once; the model has its own lock.  It may do DMA and report
  * faults from each of them, but not while it holds a lock that page_response
- * or an mmio operation takes: the answer can arrive before the report returns.
+ * or an mmio operation takes: the answer can arrive before the report returns,
+ * and the memory may be a BAR, whose mmio operations are then called: another
+ * device's, or its own.
  * mmio operations run inside a signal handler of the client: no malloc.
  *
  * This interface may change until a second real device has used it.

@@ -79,6 +79,22 @@ struct uiommu_event {
 #define UIOMMU_EXEC (1u << 2)
 #define UIOMMU_PRIV (1u << 3)
 
+struct uiommu_mapping;
+
+/**
+ * struct uiommu_mapped - a mapping that a client has
+ * @mapping: what is there, with a reference; NULL: something else
+ * @offset: of that address, in the mapping
+ * @length: how far it goes on from there
+ * @prot: PROT_*, which the client has everywhere in @length
+ */
+struct uiommu_mapped {
+	struct uiommu_mapping *mapping;
+	uint64_t offset;
+	uint64_t length;
+	int prot;
+};
+
 /**
  * struct uiommu_host_ops - what the library asks of the process it lives in
  *
@@ -110,6 +126,10 @@ struct uiommu_event {
  *	changed.  May be called under the file's own lock; must not call back.
  * @revoke: what uiommu_mapping_memory() gave (uiommu/file.h) may not be reached any more when
  *	this returns; it has to be asked for again.  Called without locks.
+ * @mapped: is any of [@addr, @addr + @length) of this process a mapping of ours
+ *	(uiommu_file_mmap())?  @out, if not NULL, is filled with what is at @addr.  Without
+ *	it none is: such memory is as the host has made it.  Without @out also called under
+ *	locks of the library, and must not take any.
  */
 struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
@@ -121,6 +141,7 @@ struct uiommu_host_ops {
 	void (*eventfd_put)(void *opaque, void *eventfd);
 	int (*eventfd_watch)(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg);
 	void (*revoke)(void *opaque);
+	bool (*mapped)(void *opaque, uint64_t addr, uint64_t length, struct uiommu_mapped *out);
 };
 
 /**

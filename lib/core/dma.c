@@ -6,10 +6,15 @@
  * memory behind the IOVA is looked at without a lock or a reference, and what
  * detach and unmap made unreachable stays until the burst is over.  The hot
  * path is dma_burst(); the rest deals with its failures.
+ *
+ * What isn't memory, the BAR of a device, can't be reached inside a burst, for it may start
+ * DMA itself, or wait: there a burst only finds out what it is, and an unmap doesn't wait for
+ * what is then under way, as nothing in Linux waits for writes that are posted.
  */
 #include <uiommu/dma.h>
 
 #include "core/core.h"
+#include "mm/io.h"
 #include "mm/mm.h"
 
 /* So that an unmap is never kept waiting for long. */
@@ -25,7 +30,10 @@ struct uiommu_dma {
 	struct uiommu_device *dev;
 };
 
-/* One access; value is for loads and stores, buf for copies. */
+/* From dma_burst(): what is there is no memory. */
+#define DMA_TO_DEVICE 1
+
+/* One access; value is for loads and stores, buf for copies.  io: for DMA_TO_DEVICE, with a reference. */
 struct dma_op {
 	uint32_t pasid;
 	uint32_t perm;
@@ -33,6 +41,9 @@ struct dma_op {
 	unsigned int size; /* of a load or store; 0: a copy */
 	void *buf;
 	uint64_t *value;
+	struct uiommu_mm *io;
+	uint64_t io_addr;
+	size_t io_length;
 };
 
 int uiommu_dma_open(struct uiommu_device *dev, struct uiommu_dma **out)
@@ -91,8 +102,16 @@ static size_t dma_move(const struct dma_op *op, const struct uiommu_span *span, 
 }
 
 /* Less was moved than translated.  Where the pages are the table, that is a page fault. */
-static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, const char **reason)
+static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, struct dma_op *op,
+					   const struct uiommu_span *span, size_t want,
+					   const char **reason)
 {
+	if (mm_is_io(span->mm)) {
+		op->io = uiommu_mm_get(span->mm); /* put by dma_device() */
+		op->io_addr = span->addr;
+		op->io_length = want;
+		return DMA_TO_DEVICE;
+	}
 	if (domain->type == UIOMMU_DOMAIN_SVA) {
 		*reason = "no page there, or not with this right";
 		return -ENOENT;
@@ -102,7 +121,7 @@ static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, c
 }
 
 /* One burst, of up to @length bytes; *done tells how many it was. */
-static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, size_t length,
+static int dma_burst(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, size_t length,
 		     size_t *done, const char **reason)
 {
 	struct uiommu_domain *domain;
@@ -119,12 +138,31 @@ static int dma_burst(struct uiommu_dma *dma, const struct dma_op *op, uint64_t i
 			want = 0; /* areas end inside an aligned word: no single access */
 		*done = want ? dma_move(op, &span, want) : 0;
 		if (*done < want || !want)
-			rc = dma_short(domain, reason);
+			rc = dma_short(domain, op, &span, want, reason);
 		if (*done && op->perm == UIOMMU_WRITE && domain->ops->dirty)
 			domain->ops->dirty(domain, iova, *done);
 	}
 	ui_reader_exit(&dma->reader);
 	return rc;
+}
+
+/* What a burst came upon. */
+static __attribute__((cold)) int dma_device(struct dma_op *op, size_t *done, const char **reason)
+{
+	bool write = op->perm == UIOMMU_WRITE;
+	size_t want = op->io_length;
+
+	if (!want)
+		; /* an area ends inside an aligned word */
+	else if (!op->size)
+		*done = write ? mm_io_write(op->io, op->io_addr, op->buf, want) :
+				mm_io_read(op->io, op->buf, op->io_addr, want);
+	else if (!(write ? mm_io_store(op->io, op->io_addr, *op->value, op->size) :
+			   mm_io_load(op->io, op->io_addr, op->value, op->size)))
+		*done = op->size;
+	uiommu_mm_put(op->io);
+	*reason = "the device behind the mapping doesn't answer";
+	return *done < want || !want ? -EFAULT : 0;
 }
 
 static int dma_fail(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, int rc,
@@ -163,6 +201,8 @@ static int dma_run(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, siz
 		size_t chunk = length < DMA_BURST_BYTES ? length : DMA_BURST_BYTES;
 
 		rc = dma_burst(dma, op, iova, chunk, &done, &reason);
+		if (rc == DMA_TO_DEVICE)
+			rc = dma_device(op, &done, &reason);
 		iova += done;
 		length -= done;
 		if (op->buf)

@@ -294,13 +294,15 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 	rc = iopt_tree_insert(&iopt->tree, cur, &area);
 	if (rc)
 		goto out_unref;
-	if (area.uaddr < iopt->low)
-		iopt->low = area.uaddr;
-	if (area.uaddr + slice->length > iopt->high)
-		iopt->high = area.uaddr + slice->length;
 	ui_count_inc(&iopt->ctx->counts.areas);
-	if (iopt->nr_domains && !mm_is_here(slice->mm))
+	if (mm_is_here(slice->mm)) {
+		if (area.uaddr < iopt->low)
+			iopt->low = area.uaddr;
+		if (area.uaddr + slice->length > iopt->high)
+			iopt->high = area.uaddr + slice->length;
+	} else if (iopt->nr_domains) {
 		iopt_share(iopt, area.start, area.last);
+	}
 	return 0;
 
 out_unref:

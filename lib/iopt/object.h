@@ -76,7 +76,7 @@ struct iopt_hint {
  *		entry with the same IOVAs, whose uaddr is its struct iopt_held
  *  accesses	lock; by slot, which may be empty
  *  prev, next	ctx->iopts_lock
- *  low, high	lock; all addresses that areas' memory ever had are between
+ *  low, high	lock; all addresses that areas' memory of this process ever had are between
  *  the rest	lock
  */
 struct iopt {

@@ -354,14 +354,22 @@ static int mm_check_beyond(const struct uiommu_mm *mm, uint64_t addr, uint64_t l
 	return mm->self && wraps ? -EOVERFLOW : -EFAULT;
 }
 
+/* Device memory of ours, which to the kernel may be like any other. */
+static bool mm_has_mapping(const struct uiommu_mm *mm, uint64_t start, uint64_t end)
+{
+	const struct uiommu_host_ops *host = mm->ctx->host;
+
+	return host && host->mapped && host->mapped(mm->ctx->opaque, start, end - start, NULL);
+}
+
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
 {
 	uint64_t start = addr & ~(MM_PAGE - 1);
 	uint64_t end;
 	int rc;
 
-	/* Views are made of what was looked at; a dma-buf may have lost it since. */
-	if (mm->view || mm->dmabuf)
+	/* Views are made of what was looked at; a dma-buf may have lost it since; a BAR is no memory. */
+	if (mm->view || mm->dmabuf || mm->io)
 		return 0;
 	if (mm->file)
 		return mm_check_file(mm, addr, length, perm);
@@ -370,6 +378,8 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
 	if (start == end)
 		return 0;
+	if (mm->self && mm_has_mapping(mm, start, end))
+		return -EFAULT;
 	if (!mm->self || perm & UIOMMU_EXEC)
 		return mm_check_vmas(mm, start, end, perm);
 	if (end - start > MM_POPULATE_MAX) {

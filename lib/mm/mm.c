@@ -99,7 +99,7 @@ UIOMMU_API void uiommu_mm_put(struct uiommu_mm *mm)
 		return;
 	if (mm->view)
 		mm_view_free(mm->view);
-	else if (mm->file)
+	else if (mm->file && !mm->io)
 		mm_file_free(mm);
 	mm_charge_free(mm);
 	ui_free(mm);
@@ -134,6 +134,8 @@ static __attribute__((noinline, cold)) size_t mm_vm_copy(struct uiommu_mm *mm, l
 {
 	size_t done = 0;
 
+	if (mm->io)
+		return 0;
 	while (done < length && !ui_load_acquire(&mm->gone)) {
 		size_t chunk = length - done < MM_VM_CHUNK ? length - done : MM_VM_CHUNK;
 		struct iovec local = {.iov_base = (char *)buf + done, .iov_len = chunk};

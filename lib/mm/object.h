@@ -12,6 +12,7 @@
 
 struct mm_view;
 struct mm_charge;
+struct mm_io_ops;
 
 /*
  * Refs: ctx->self_mm (until mm_exit), each address space with areas of it (of a
@@ -19,6 +20,7 @@ struct mm_charge;
  *  ctx, pid, self	immutable
  *  file		immutable; see mm/file.c
  *  dmabuf		immutable; of a file; see mm/dmabuf.c
+ *  io, io_opaque, io_index	immutable; see mm/io.h, else NULL
  *  map_start, map_length	immutable; our mapping of the file, if there is one
  *  view	immutable; see mm/view.h, else NULL
  *  gone	atomic; of another process, which isn't there any more, or of a dma-buf, which was
@@ -38,11 +40,14 @@ struct uiommu_mm {
 	bool self;
 	bool file;
 	bool dmabuf;
+	unsigned int io_index;
 	uint32_t gone;
 	int64_t refs;
 	uint64_t map_start;
 	uint64_t map_length;
 	struct mm_view *view;
+	const struct mm_io_ops *io;
+	void *io_opaque;
 	struct uiommu_mm *accounts;
 	struct uiommu_mm *next_account;
 	struct mm_charge *charge;

@@ -15,6 +15,12 @@
 
 /* ---- calls into the model ---- */
 
+bool pci_mmio_answers(const struct uiommu_pci_device *pdev)
+{
+	return ui_load_acquire(&pdev->command) & PCI_CMD_MEM && ui_load_acquire(&pdev->powered) &&
+	       !ui_load_acquire(&pdev->dead);
+}
+
 /* A BAR is there, and answers. */
 static int mmio_check(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		      unsigned int size)
@@ -23,10 +29,7 @@ static int mmio_check(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t
 
 	if (offset >= length || length - offset < size)
 		return -EIO;
-	if (!(ui_load_acquire(&pdev->command) & PCI_CMD_MEM) || !ui_load_acquire(&pdev->powered) ||
-	    ui_load_acquire(&pdev->dead))
-		return -EIO;
-	return 0;
+	return pci_mmio_answers(pdev) ? 0 : -EIO;
 }
 
 int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,

@@ -419,6 +419,9 @@ int pci_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t off
 int pci_mmio_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		   unsigned int size, uint64_t value);
 
+/* Would any access to a BAR be answered? */
+bool pci_mmio_answers(const struct uiommu_pci_device *pdev);
+
 /* 64 bytes at once, at a multiple of it; enqueue: -EAGAIN if they weren't accepted. */
 #define PCI_BLOCK 64
 int pci_mmio_write_block(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
@@ -440,7 +443,10 @@ struct pci_inside {
 	struct pci_inside *outer;
 };
 
-/* False: this thread has the gate closed itself, so nothing may be called. */
+/*
+ * False: this thread has the gate closed itself, or another one has and this one is inside of
+ * another device: nothing may be called.
+ */
 bool pci_gate_enter(struct uiommu_pci_device *pdev, struct pci_inside *inside);
 void pci_gate_leave(struct uiommu_pci_device *pdev, struct pci_inside *inside);
 /* False, and not closed: this thread is inside (it would wait for itself). */

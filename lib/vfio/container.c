@@ -125,6 +125,21 @@ static long set_iommu(struct vfio_container *container, uint64_t type)
 	return rc;
 }
 
+static long map_dma(struct vfio_container *container, struct uiommu_mm *mm, uint64_t arg)
+{
+	struct vfio_type1_map map;
+	long rc = vfio_type1_map_begin(container->file.ctx, mm, arg, &map);
+
+	ui_mutex_lock(&container->lock);
+	if (!container->type1)
+		rc = -EINVAL;
+	else if (!rc)
+		rc = vfio_type1_map(container->type1, &map);
+	ui_mutex_unlock(&container->lock);
+	vfio_type1_map_end(&map);
+	return rc;
+}
+
 static long container_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
 			    uint64_t arg)
 {
@@ -133,6 +148,8 @@ static long container_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsi
 
 	if (request == VFIO_GET_API_VERSION)
 		return VFIO_API_VERSION;
+	if (request == VFIO_IOMMU_MAP_DMA)
+		return map_dma(container, mm, arg);
 	ui_mutex_lock(&container->lock);
 	if (request == VFIO_CHECK_EXTENSION)
 		rc = vfio_type1_extension(container->type1, arg);

@@ -212,6 +212,19 @@ static const struct ui_mapping_ops vfio_mapping_ops = {
 	.release = mapping_release,
 };
 
+bool vfio_mapping_bar(struct uiommu_mapping *base, struct uiommu_pci_device **pdev,
+		      unsigned int *bar, uint64_t *offset)
+{
+	struct vfio_mapping *mapping = mapping_of(base);
+
+	if (base->ops != &vfio_mapping_ops)
+		return false;
+	*pdev = mapping->pdev;
+	*bar = mapping->bar;
+	*offset = mapping->offset;
+	return true;
+}
+
 /* What the kernel checks before any driver is asked. */
 static int check_mmap(const struct uiommu_file *file, int prot, int flags, uint64_t offset,
 		      size_t *length)

@@ -284,10 +284,12 @@ static long set_vaddr(struct vfio_type1 *type1, uint64_t iova, uint64_t last)
 	return 0;
 }
 
-static long map_new(struct vfio_type1 *type1, struct uiommu_mm *mm,
-		    const struct vfio_iommu_type1_dma_map *map)
+static long map_new(struct vfio_type1 *type1, const struct vfio_type1_map *map)
 {
-	uint64_t iova = map->iova, last = iova + map->size - 1;
+	uint64_t iova = map->arg.iova, last = iova + map->arg.size - 1;
+	/* The process is charged, whatever else its user has; a BAR is charged to nobody. */
+	struct uiommu_mm *mm = map->bar ? map->bar : mm_with_account(map->mm, true);
+	uint64_t addr = map->bar ? map->bar_offset : map->arg.vaddr;
 	struct iopt_range range;
 	uint32_t perm = 0;
 	int rc;
@@ -296,41 +298,59 @@ static long map_new(struct vfio_type1 *type1, struct uiommu_mm *mm,
 		return -EEXIST;
 	if (!type1->avail)
 		return -ENOSPC;
-	if (type1->tracking && map->size / TYPE1_PAGE > TYPE1_DIRTY_PAGES)
+	if (type1->tracking && map->arg.size / TYPE1_PAGE > TYPE1_DIRTY_PAGES)
 		return -EINVAL;
-	if (map->flags & VFIO_DMA_MAP_FLAG_READ)
+	if (map->arg.flags & VFIO_DMA_MAP_FLAG_READ)
 		perm |= UIOMMU_READ;
-	if (map->flags & VFIO_DMA_MAP_FLAG_WRITE)
+	if (map->arg.flags & VFIO_DMA_MAP_FLAG_WRITE)
 		perm |= UIOMMU_WRITE;
-	/* The process is charged, whatever else its user has. */
-	mm = mm_with_account(mm, true);
 	if (UIOMMU_IS_ERR(mm))
 		return UIOMMU_PTR_ERR(mm);
-	rc = iopt_map(type1->iopt, mm, map->vaddr, map->size, perm, IOPT_FIXED, &iova);
+	rc = iopt_map(type1->iopt, mm, addr, map->arg.size, perm, IOPT_FIXED, &iova);
 	if (!rc)
 		type1->avail--;
 	/* The end of all addresses is as any that isn't the client's. */
 	return rc == -EOVERFLOW ? -EFAULT : rc;
 }
 
-static long map_dma(struct vfio_type1 *type1, struct uiommu_mm *mm, uint64_t arg)
+long vfio_type1_map_begin(struct uiommu *ctx, struct uiommu_mm *mm, uint64_t arg,
+			  struct vfio_type1_map *map)
 {
 	const uint32_t rights = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
-	struct vfio_iommu_type1_dma_map map;
-	uint64_t last, vaddr_last;
+	struct vfio_iommu_type1_dma_map *dma = &map->arg;
+	uint64_t last;
 
-	if (ui_copy_from_user(mm, &map, arg, sizeof(map)))
+	*map = (struct vfio_type1_map){.mm = mm};
+	if (ui_copy_from_user(mm, dma, arg, sizeof(*dma)))
 		return -EFAULT;
-	if (map.argsz < sizeof(map) || map.flags & ~(rights | VFIO_DMA_MAP_FLAG_VADDR) || !map.size)
+	if (dma->argsz < sizeof(*dma) || dma->flags & ~(rights | VFIO_DMA_MAP_FLAG_VADDR) ||
+	    !dma->size)
 		return -EINVAL;
-	if (__builtin_add_overflow(map.iova, map.size - 1, &last) ||
-	    __builtin_add_overflow(map.vaddr, map.size - 1, &vaddr_last))
+	if (__builtin_add_overflow(dma->iova, dma->size - 1, &last) ||
+	    __builtin_add_overflow(dma->vaddr, dma->size - 1, &last))
 		return -EOVERFLOW;
 	/* Either of the two, and not both. */
-	if (!(map.flags & rights) == !(map.flags & VFIO_DMA_MAP_FLAG_VADDR) ||
-	    (map.size | map.iova | map.vaddr) % TYPE1_PAGE)
+	if (!(dma->flags & rights) == !(dma->flags & VFIO_DMA_MAP_FLAG_VADDR) ||
+	    (dma->size | dma->iova | dma->vaddr) % TYPE1_PAGE)
 		return -EINVAL;
-	return map.flags & rights ? map_new(type1, mm, &map) : set_vaddr(type1, map.iova, last);
+	if (dma->flags & rights)
+		vfio_type1_find_bar(ctx, map);
+	return 0;
+}
+
+long vfio_type1_map(struct vfio_type1 *type1, const struct vfio_type1_map *map)
+{
+	const struct vfio_iommu_type1_dma_map *dma = &map->arg;
+
+	return dma->flags & VFIO_DMA_MAP_FLAG_VADDR ?
+		       set_vaddr(type1, dma->iova, dma->iova + dma->size - 1) :
+		       map_new(type1, map);
+}
+
+void vfio_type1_map_end(struct vfio_type1_map *map)
+{
+	if (map->bar && !UIOMMU_IS_ERR(map->bar))
+		uiommu_mm_put(map->bar); /* its area has one of its own */
 }
 
 /* ---- UNMAP_DMA ---- */
@@ -475,8 +495,6 @@ long vfio_type1_ioctl(struct vfio_type1 *type1, struct uiommu_mm *mm, unsigned l
 	switch (request) {
 	case VFIO_IOMMU_GET_INFO:
 		return get_info(type1, mm, arg);
-	case VFIO_IOMMU_MAP_DMA:
-		return map_dma(type1, mm, arg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(type1, mm, arg);
 	case VFIO_IOMMU_DIRTY_PAGES:

@@ -45,8 +45,33 @@ void vfio_type1_detach(struct vfio_type1 *type1, struct uiommu_group *group);
 
 /* What VFIO_CHECK_EXTENSION says; @type1: NULL: none is set. */
 long vfio_type1_extension(const struct vfio_type1 *type1, uint64_t extension);
+/* All ioctls but MAP_DMA. */
 long vfio_type1_ioctl(struct vfio_type1 *type1, struct uiommu_mm *mm, unsigned long request,
 		      uint64_t arg);
+
+/*
+ * What VFIO_IOMMU_MAP_DMA asks for, from before the container's lock to after it.
+ *  bar	what is at vaddr, if that is a BAR: with a reference, and bar_offset is where; an
+ *	ERR_PTR: -EFAULT: only a part is, or it doesn't answer or may not be used so; -ENOMEM.
+ *	NULL: no part of it is one
+ */
+struct vfio_type1_map {
+	struct uiommu_mm *mm;
+	struct vfio_iommu_type1_dma_map arg;
+	struct uiommu_mm *bar;
+	uint64_t bar_offset;
+};
+
+/* Needs no lock; whatever it returns, vfio_type1_map_end() comes at the end. */
+long vfio_type1_map_begin(struct uiommu *ctx, struct uiommu_mm *mm, uint64_t arg,
+			  struct vfio_type1_map *map);
+long vfio_type1_map(struct vfio_type1 *type1, const struct vfio_type1_map *map);
+void vfio_type1_map_end(struct vfio_type1_map *map);
+
+/* ---- type1_bar.c ---- */
+
+/* Fills in map->bar.  Without any lock. */
+void vfio_type1_find_bar(struct uiommu *ctx, struct vfio_type1_map *map);
 
 /* ---- type1_dirty.c ---- */
 

@@ -204,6 +204,9 @@ ssize_t vfio_region_read(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_
 			 uint64_t pos);
 ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf,
 			  size_t count, uint64_t pos);
+/* Of a mapping of a BAR: which, and where in it.  False: it's one of something else. */
+bool vfio_mapping_bar(struct uiommu_mapping *base, struct uiommu_pci_device **pdev,
+		      unsigned int *bar, uint64_t *offset);
 int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
 		     struct uiommu_mapping **out);
 

@@ -6,6 +6,7 @@
 
 #include "explore/rig.h"
 #include "mm/charge.h"
+#include "mm/io.h"
 #include "mm/mm.h"
 
 struct rig rig;
@@ -218,6 +219,32 @@ static void touch(uint64_t addr)
 	uint32_t gone = ui_load_acquire(&rig.gone);
 
 	CHECK(gone != 1 && gone != (addr & ~0xfffull));
+}
+
+/* All there is is memory. */
+bool mm_is_io(const struct uiommu_mm *mm)
+{
+	return false;
+}
+
+int mm_io_load(struct uiommu_mm *mm, uint64_t addr, uint64_t *value, unsigned int size)
+{
+	return -EIO;
+}
+
+int mm_io_store(struct uiommu_mm *mm, uint64_t addr, uint64_t value, unsigned int size)
+{
+	return -EIO;
+}
+
+size_t mm_io_read(struct uiommu_mm *mm, void *dst, uint64_t addr, size_t length)
+{
+	return 0;
+}
+
+size_t mm_io_write(struct uiommu_mm *mm, uint64_t addr, const void *src, size_t length)
+{
+	return 0;
 }
 
 struct uiommu_mm *uiommu_mm_get(struct uiommu_mm *mm)
