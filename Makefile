@@ -5,9 +5,10 @@
 
 BUILD ?= build
 MESON_SETUP ?=
-export BUILD
+FUZZ_SECONDS ?= 600
+export BUILD FUZZ_SECONDS
 
-.PHONY: all run test bench check sanitize conformance install clean help
+.PHONY: all run test bench check fuzz sanitize conformance install clean help
 .NOTPARALLEL:
 
 all: ## build everything
@@ -36,6 +37,10 @@ check: ## compilers, sanitizers, analysers, format, headers, docs
 	@scripts/deps.sh check
 	@scripts/build.sh
 	@scripts/check.sh
+
+fuzz: ## run the fuzzers for FUZZ_SECONDS (600); inputs that fail are in $(BUILD)/fuzz/found
+	@scripts/deps.sh fuzz
+	@scripts/fuzz.sh
 
 sanitize: ## the sanitizer builds of "make check" alone
 	@scripts/deps.sh check

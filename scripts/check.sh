@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 export BUILD="${BUILD:-build}"
 
 builds="gcc-debug gcc-release clang-debug clang-release asan tsan"
-scripts="explore format spdx headers size comments docs shell spelling cppcheck tidy preload install"
+scripts="explore fuzz format spdx headers size comments docs shell spelling cppcheck tidy preload install"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -27,10 +27,11 @@ case ${1-} in
 build | run | test) packages=$build ;;
 bench) packages="$build valgrind" ;;
 check) packages="$build $check" ;;
+fuzz) packages="$build clang libclang-rt-14-dev" ;;
 conformance) packages="$build linux-source-6.12 xz-utils g++ rustc golang-go python3 pciutils
 	python3-pyudev dpdk dpdk-dev libdpdk-dev librte-dma-idxd23 librte-mempool-ring23" ;;
 *)
-	echo "usage: deps.sh build|run|test|bench|check|conformance" >&2
+	echo "usage: deps.sh build|run|test|bench|check|fuzz|conformance" >&2
 	exit 2
 	;;
 esac
