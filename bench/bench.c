@@ -103,16 +103,41 @@ void bench(const char *name, bench_fn fn, void *arg)
 	bench_result(name, results[RUNS / 2], RUNS);
 }
 
-/* Each thread on a processor of its own, or they take turns instead of meeting. */
-static void stay_on(unsigned int nth)
+void bench_prepared(const char *name, bench_fn fn, void (*prepare)(void *arg), void *arg,
+		    uint64_t n)
 {
-	cpu_set_t all, one;
+	double results[RUNS];
+
+	prepare(arg);
+	if (counting(name, fn, arg))
+		return;
+	for (int i = 0; i < RUNS; i++) {
+		prepare(arg);
+		results[i] = timed(fn, arg, n) / (double)n;
+	}
+	qsort(results, RUNS, sizeof(results[0]), compare);
+	bench_result(name, results[RUNS / 2], RUNS);
+}
+
+/* Those of the process; a thread that is on one of them passes that on to those it starts. */
+static cpu_set_t processors;
+
+static void learn_processors(void)
+{
+	if (sched_getaffinity(0, sizeof(processors), &processors))
+		CPU_ZERO(&processors);
+}
+
+/* Each thread on a processor of its own, or they take turns instead of meeting. */
+void bench_stay_on(unsigned int nth)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	cpu_set_t one;
 	int cpu;
 
-	if (sched_getaffinity(0, sizeof(all), &all))
-		return;
+	pthread_once(&once, learn_processors);
 	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &all) && !nth--)
+		if (CPU_ISSET(cpu, &processors) && !nth--)
 			break;
 	if (cpu == CPU_SETSIZE)
 		return;
@@ -125,7 +150,7 @@ static void *work(void *opaque)
 {
 	struct worker *worker = opaque;
 
-	stay_on(worker->nth);
+	bench_stay_on(worker->nth);
 	pthread_barrier_wait(worker->start);
 	worker->begun = now_ns();
 	worker->fn(worker->arg, worker->n);

@@ -19,9 +19,14 @@ typedef void (*bench_fn)(void *arg, uint64_t n);
 
 /* Times fn and prints {"name": ..., "ns": ..., "runs": ...}. */
 void bench(const char *name, bench_fn fn, void *arg);
-/* The same, called by several threads at once; each gets its own arg. */
+/* The same, always @n times (COUNTED at least), each run after prepare(), which isn't timed. */
+void bench_prepared(const char *name, bench_fn fn, void (*prepare)(void *arg), void *arg,
+		    uint64_t n);
+/* As bench(), called by several threads at once; each gets its own arg. */
 void bench_threads(const char *name, bench_fn fn, void **args, unsigned int threads);
 #define COUNTED 1000
+/* The caller runs on its nth processor, or anywhere if there aren't so many. */
+void bench_stay_on(unsigned int nth);
 
 /* Prints a result that was measured otherwise. */
 void bench_result(const char *name, double ns, unsigned int runs);

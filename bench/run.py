@@ -26,6 +26,7 @@ COUNT = {
                    "ioas.map_unmap.64M", "ioas.map_unmap.16G", "ioas.map.4096",
                    "ioas.access.64", "ioas.access.64K"],
     "bench-hwpt": ["hwpt.alloc_destroy", "hwpt.replace_twice", "hwpt.fault"],
+    "bench-sva": ["sva.fault.write", "sva.fault.read"],
 }
 # Instructions of Linux 7.3.4 for the same, system call included.
 LINUX = {
@@ -60,6 +61,9 @@ RATIOS = [
     ("ioas.access.64K", "ioas.memcpy.64K"),
     ("hwpt.dirty.write", "hwpt.dirty.write.off"),
     ("hwpt.dirty.get.64G", "hwpt.dirty.get.1G"),
+    ("sva.fault.write", "sva.touch.write"),
+    ("sva.fault.read", "sva.touch.read"),
+    ("iopf.asleep", "iopf.wake"),
     ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
     ("shim.client.mmio.load", "plain.client.ioctl.raw"),
     ("start.uiommu_run_true", "start.true"),
@@ -111,6 +115,8 @@ def main():
     # The only VFIO device there is in a run with one.
     results.update(lines_of([uiommu, "run", "-d", "ats-testdev", "--", client,
                              "/dev/vfio/devices/vfio0"], "shim."))
+    results.update(lines_of([uiommu, "run", "--iommufd-test", "--",
+                             str(build / "bench/bench-iopf")]))
     results["start.true"] = spawn_time([true])
     results["start.uiommu_run_true"] = spawn_time([uiommu, "run", "--", true])
     results["start.uiommu_run_d_true"] = spawn_time([uiommu, "run", "-d", "ats-testdev", "--",
