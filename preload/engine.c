@@ -73,9 +73,9 @@ static void host_uninstall(void *opaque, struct uiommu_mm *of, int fd)
 		fdtable_close(fd);
 }
 
-static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
+static void host_readable(void *opaque, struct uiommu_file *file)
 {
-	fdtable_readable(file, readable);
+	fdtable_readable(file);
 }
 
 int engine_is_eventfd(int fd)

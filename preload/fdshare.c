@@ -482,8 +482,8 @@ struct shim_file *fdshare_install(struct uiommu_file *file, struct shim_file *he
 void fdshare_installed(struct shim_file *sf, bool arrived)
 {
 	/* Until it's parked nobody puts it. */
-	if (arrived && (uiommu_file_poll(sf->file) & POLLIN))
-		fdtable_readable(sf->file, true);
+	if (arrived)
+		fdtable_readable(sf->file);
 	fdtable_lock();
 	if (!arrived)
 		fdtable_unpair(sf);
@@ -519,7 +519,7 @@ bool fdshare_drain(struct shim_file *sf)
 {
 	bool drain;
 
-	if (uiommu_file_poll(sf->file) & POLLIN)
+	if (uiommu_file_readable(sf->file))
 		return false;
 	fdtable_lock();
 	drain = sf->signalled && sf->client_fd < 0;
@@ -527,7 +527,7 @@ bool fdshare_drain(struct shim_file *sf)
 		sf->signalled = false;
 	fdtable_unlock();
 	/* It may have become readable in between, and have found the old byte good enough. */
-	if (drain && (uiommu_file_poll(sf->file) & POLLIN))
-		fdtable_readable(sf->file, true);
+	if (drain)
+		fdtable_readable(sf->file);
 	return drain;
 }

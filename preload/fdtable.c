@@ -403,7 +403,6 @@ void fdtable_unpair(struct shim_file *sf)
 int fdtable_install(struct uiommu_file *file, int flags)
 {
 	struct shim_file *sf;
-	short events;
 	int fd = -1;
 	int rc;
 
@@ -422,13 +421,11 @@ int fdtable_install(struct uiommu_file *file, int flags)
 	}
 	fdtable_local_add(sf, fd);
 	fdtable_unlock();
-	events = uiommu_file_poll(file);
 	/* What a file says first about being written holds for its life. */
-	if (!(events & POLLOUT))
+	if (!(uiommu_file_poll(file) & POLLOUT))
 		fdtable_never_writable(fd);
 	/* It may have become readable before there was a descriptor to say so. */
-	if (events & POLLIN)
-		fdtable_readable(file, true);
+	fdtable_readable(file);
 	return fd;
 }
 
@@ -696,17 +693,22 @@ void fdtable_held_signal(struct shim_file *sf)
 
 /* ---- poll ---- */
 
-void fdtable_readable(struct uiommu_file *file, bool readable)
+void fdtable_readable(struct uiommu_file *file)
 {
 	struct shim_file *sf = uiommu_file_private(file);
 	struct shim_entry entry;
+	bool readable;
 	char byte = 0;
 
 	if (!sf)
 		return;
 	shim_enter(&entry);
 	fdtable_lock();
-	/* Its memory stays, but it may be somebody else's by now. */
+	/*
+	 * Its memory stays, but it may be somebody else's by now.  Whatever is so now, of
+	 * several calls the last finds it.
+	 */
+	readable = uiommu_file_readable(file);
 	if (sf->file == file && sf->engine_fd >= 0 && sf->signalled != readable) {
 		if (readable) {
 			if (send(sf->engine_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)

@@ -123,7 +123,7 @@ struct shim_file *fdtable_hold(int fd);
 void fdtable_held_signal(struct shim_file *sf);
 
 /* The file's POLLIN goes up or down.  May be called under the engine's locks. */
-void fdtable_readable(struct uiommu_file *file, bool readable);
+void fdtable_readable(struct uiommu_file *file);
 
 /* Puts the files whose last descriptor, wherever it was, is gone. */
 void fdtable_reap(void);

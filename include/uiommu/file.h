@@ -52,6 +52,8 @@ UIOMMU_API ssize_t uiommu_file_pwrite(struct uiommu_file *file, struct uiommu_mm
 				      size_t count, uint64_t offset);
 /** uiommu_file_poll() - POLLIN, POLLOUT, ... of right now */
 UIOMMU_API short uiommu_file_poll(struct uiommu_file *file);
+/** uiommu_file_readable() - would that have POLLIN?  Takes no lock */
+UIOMMU_API bool uiommu_file_readable(const struct uiommu_file *file);
 
 /*
  * Mappings.  A mapped BAR is reached by calls, which the host makes for

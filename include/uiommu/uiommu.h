@@ -122,8 +122,10 @@ struct uiommu_mapped {
  *	thread of the host's and one call at a time; NULL: not any more, and when that
  *	returns no call is under way (but for one that it is made from).  0 or -errno.
  *	Optional; may be called under locks of the library, @ready is called without.
- * @readable: @file became readable (or stopped being so): its poll state
- *	changed.  May be called under the file's own lock; must not call back.
+ * @readable: @file became readable, or stopped being so.  Two calls may come at once, or in
+ *	another order than what they tell of: uiommu_file_readable(), asked under a lock of
+ *	the host's own, says what is so now.  May be called under locks of the library; must
+ *	not call anything else back.  Not any more once the last put of the file has returned.
  * @revoke: what uiommu_mapping_memory() gave (uiommu/file.h) may not be reached any more when
  *	this returns; it has to be asked for again.  Called without locks.
  * @mapped: is any of [@addr, @addr + @length) of this process a mapping of ours
@@ -135,7 +137,7 @@ struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
 	int (*install)(void *opaque, struct uiommu_mm *mm, struct uiommu_file *file, bool cloexec);
 	void (*uninstall)(void *opaque, struct uiommu_mm *mm, int fd);
-	void (*readable)(void *opaque, struct uiommu_file *file, bool readable);
+	void (*readable)(void *opaque, struct uiommu_file *file);
 	void *(*eventfd_get)(void *opaque, struct uiommu_mm *mm, int fd);
 	void (*eventfd_signal)(void *opaque, void *eventfd);
 	void (*eventfd_put)(void *opaque, void *eventfd);

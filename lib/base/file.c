@@ -19,6 +19,7 @@ int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_f
 	file->rdev = rdev;
 	file->flags = flags;
 	file->priv = NULL;
+	ui_store_relaxed(&file->readable, true);
 	ui_store_relaxed(&file->refs, 1);
 	ui_count_inc(&ctx->counts.files);
 	return 0;
@@ -108,6 +109,11 @@ short uiommu_file_poll(struct uiommu_file *file)
 {
 	/* POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, the kernel's default mask. */
 	return file->ops->poll ? file->ops->poll(file) : 0x145;
+}
+
+bool uiommu_file_readable(const struct uiommu_file *file)
+{
+	return ui_load_acquire(&file->readable);
 }
 
 int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
@@ -295,12 +301,12 @@ void ui_host_uninstall(struct uiommu *ctx, struct uiommu_mm *mm, int fd)
 		ctx->host->uninstall(ctx->opaque, mm, fd);
 }
 
-void ui_host_readable(struct uiommu_file *file, bool readable)
+void ui_host_readable(struct uiommu_file *file)
 {
 	struct uiommu *ctx = file->ctx;
 
 	if (ctx->host && ctx->host->readable)
-		ctx->host->readable(ctx->opaque, file, readable);
+		ctx->host->readable(ctx->opaque, file);
 }
 
 int ui_copy_from_user(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)

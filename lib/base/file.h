@@ -42,6 +42,7 @@ struct ui_file_ops {
  *  ctx, ops, path, rdev, flags	immutable
  *  refs			atomic
  *  priv			the host's
+ *  readable		atomic; written in the order of what it tells of
  */
 struct uiommu_file {
 	struct uiommu *ctx;
@@ -51,9 +52,10 @@ struct uiommu_file {
 	int flags;
 	int64_t refs;
 	void *priv;
+	uint32_t readable;
 };
 
-/* One reference, the caller's.  -ENOMEM. */
+/* One reference, the caller's; readable.  -ENOMEM. */
 int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_file_ops *ops,
 		 const char *path, dev_t rdev, int flags);
 /* From ops->release, before the memory goes. */
@@ -101,7 +103,15 @@ struct uiommu_file *ui_host_fget(struct uiommu *ctx, struct uiommu_mm *mm, int f
 int ui_host_install(struct uiommu *ctx, struct uiommu_mm *mm, struct uiommu_file *file,
 		    bool cloexec);
 void ui_host_uninstall(struct uiommu *ctx, struct uiommu_mm *mm, int fd);
-void ui_host_readable(struct uiommu_file *file, bool readable);
+/*
+ * What poll() says is different from now on; under the lock by which it is.  The host is told
+ * afterwards, better without the lock: whoever it wakes will want that.
+ */
+static inline void ui_file_set_readable(struct uiommu_file *file, bool readable)
+{
+	ui_store_release(&file->readable, readable);
+}
+void ui_host_readable(struct uiommu_file *file);
 
 /* Whole copies or -EFAULT, for arguments of ioctls. */
 int ui_copy_from_user(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length);

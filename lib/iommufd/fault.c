@@ -22,6 +22,10 @@
 
 #define FAULT_SIZE sizeof(struct iommu_hwpt_pgfault)
 #define RESPONSE_SIZE sizeof(struct iommu_hwpt_page_response)
+/* So many reads in a row that found nothing are a loop of them. */
+#define EMPTY_READS 3u
+/* A microsecond or two. */
+#define READER_TRIES 50u
 #define FAULT_FILE "anon_inode:[iommufd-pgfault]"
 
 /* What is passed through unchanged. */
@@ -70,10 +74,42 @@ static struct fault_entry *first_to_deliver(struct iommufd_fault *fault)
 	return cds_list_first_entry(&fault->deliver, struct fault_entry, node);
 }
 
-static void set_readable_locked(struct iommufd_fault *fault, bool readable)
+/*
+ * The host is told without the lock, since whoever it wakes takes that next.  True: tell()
+ * has to follow.
+ */
+static bool set_readable_locked(struct iommufd_fault *fault, bool readable)
 {
-	if (fault->file_open)
-		ui_host_readable(&fault->file, readable);
+	if (!fault->file_open)
+		return false;
+	ui_file_set_readable(&fault->file, readable);
+	fault->telling++;
+	iommufd_fault_get_memory(fault); /* put by tell() */
+	return true;
+}
+
+static void tell(struct iommufd_fault *fault)
+{
+	ui_host_readable(&fault->file);
+	ui_mutex_lock(&fault->lock);
+	if (!--fault->telling)
+		ui_cond_broadcast(&fault->told);
+	ui_mutex_unlock(&fault->lock);
+	iommufd_fault_put_memory(fault);
+}
+
+/*
+ * Somebody reads again and again, so likely the entry is gone before the host could have been
+ * told of it, which costs more than to wait that long.
+ */
+static void wait_for_reader(struct iommufd_fault *fault)
+{
+	for (unsigned int tries = 0; tries < READER_TRIES; tries++) {
+		if (!uiommu_file_readable(&fault->file))
+			return;
+		ui_spin_pause(0);
+	}
+	ui_store_relaxed(&fault->empty_reads, 0);
 }
 
 /* Takes every entry that came by @handle, or all, into @out. */
@@ -82,7 +118,7 @@ static void take_entries(struct iommufd_fault *fault, struct uiommu_attach_handl
 {
 	struct cds_list_head *const lists[] = {&fault->deliver, &fault->answering};
 	struct fault_entry *entry, *next;
-	bool was_empty;
+	bool was_empty, changed = false;
 
 	ui_mutex_lock(&fault->lock);
 	was_empty = cds_list_empty(&fault->deliver);
@@ -97,8 +133,10 @@ static void take_entries(struct iommufd_fault *fault, struct uiommu_attach_handl
 		}
 	}
 	if (!was_empty && cds_list_empty(&fault->deliver))
-		set_readable_locked(fault, false);
+		changed = set_readable_locked(fault, false);
 	ui_mutex_unlock(&fault->lock);
+	if (changed)
+		tell(fault);
 }
 
 /* Whoever is not answered yet becomes INVALID; without locks. */
@@ -119,7 +157,7 @@ int iommufd_fault_iopf_handler(struct uiommu_iopf_group *group)
 	/* Its memory is kept by the domain, and that by the group. */
 	struct iommufd_fault *fault = uiommu_iopf_group_domain(group)->fault_data;
 	struct fault_entry *entry = ui_zalloc(sizeof(*entry));
-	bool first, attached;
+	bool attached, changed = false;
 
 	if (!entry)
 		return -ENOMEM;
@@ -133,13 +171,17 @@ int iommufd_fault_iopf_handler(struct uiommu_iopf_group *group)
 	 */
 	attached = uiommu_attach_handle_attached(handle);
 	if (attached) {
-		first = cds_list_empty(&fault->deliver);
+		if (cds_list_empty(&fault->deliver))
+			changed = set_readable_locked(fault, true);
 		cds_list_add_tail(&entry->node, &fault->deliver);
-		if (first)
-			set_readable_locked(fault, true);
 	}
 	ui_mutex_unlock(&fault->lock);
 
+	if (changed) {
+		if (ui_load_relaxed(&fault->empty_reads) >= EMPTY_READS)
+			wait_for_reader(fault);
+		tell(fault);
+	}
 	if (!attached) {
 		uiommu_iopf_group_response(group, UIOMMU_PAGE_RESP_INVALID);
 		uiommu_iopf_free_group(group);
@@ -202,16 +244,29 @@ static int deliver_locked(struct iommufd_fault *fault, struct fault_entry *entry
 	return 0;
 }
 
+/* Without the lock: who reads in a loop would keep others from it. */
+static ssize_t read_nothing(struct iommufd_fault *fault)
+{
+	uint32_t before = ui_load_relaxed(&fault->empty_reads);
+
+	if (before < EMPTY_READS)
+		ui_store_relaxed(&fault->empty_reads, before + 1);
+	return 0;
+}
+
 static ssize_t fault_read(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
 			  size_t count)
 {
 	struct iommufd_fault *fault = ui_container_of(file, struct iommufd_fault, file);
 	struct fault_entry *entry;
+	bool changed = false;
 	size_t done = 0;
 	int rc = 0;
 
 	if (count % FAULT_SIZE)
 		return -ESPIPE;
+	if (!uiommu_file_readable(file))
+		return read_nothing(fault);
 
 	ui_mutex_lock(&fault->lock);
 	while ((entry = first_to_deliver(fault))) {
@@ -224,8 +279,10 @@ static ssize_t fault_read(struct uiommu_file *file, struct uiommu_mm *mm, uint64
 		done += size;
 	}
 	if (done && !entry)
-		set_readable_locked(fault, false);
+		changed = set_readable_locked(fault, false);
 	ui_mutex_unlock(&fault->lock);
+	if (changed)
+		tell(fault);
 	return done ? (ssize_t)done : rc;
 }
 
@@ -307,6 +364,9 @@ static void fault_release(struct uiommu_file *file)
 	/* What is queued stays, and can be answered by a detach. */
 	ui_mutex_lock(&fault->lock);
 	fault->file_open = false;
+	/* The host has heard the last of it when the file is gone. */
+	while (fault->telling)
+		ui_cond_wait(&fault->told, &fault->lock);
 	ui_mutex_unlock(&fault->lock);
 	ui_file_fini(file);
 	iommufd_put_object(ictx, &fault->obj);
@@ -355,6 +415,7 @@ static int open_file(struct iommufd_fault *fault)
 	rc = ui_file_init(&fault->file, ictx->file.ctx, &fault_file_ops, FAULT_FILE, 0, O_RDWR);
 	if (rc)
 		return rc;
+	ui_file_set_readable(&fault->file, false);
 	fault->file_open = true;
 	/* All three are put by fault_release(). */
 	uiommu_file_get(&ictx->file);
@@ -383,6 +444,7 @@ int iommufd_fault_alloc(struct iommufd_ucmd *ucmd)
 	fault->ictx = ucmd->ictx;
 	fault->memory = 1;
 	ui_mutex_init(&fault->lock);
+	ui_cond_init(&fault->told);
 	CDS_INIT_LIST_HEAD(&fault->deliver);
 	CDS_INIT_LIST_HEAD(&fault->answering);
 	idtable_init(&fault->cookies);

@@ -19,6 +19,8 @@
  *  file_open	lock
  *  memory	atomic
  *  deliver	lock; entries that wait to be read, in order of arrival
+ *  telling	lock; threads that are calling the host about the file; told when it's 0
+ *  empty_reads	atomic; reads that found nothing, one after the other; a hint
  *  cookies	lock; entries that were read and wait for their answer
  *  answering	lock; as cookies, in a list
  */
@@ -28,6 +30,9 @@ struct iommufd_fault {
 	struct uiommu_file file;
 	bool file_open;
 	int64_t memory;
+	unsigned int telling;
+	struct ui_cond told;
+	uint32_t empty_reads;
 	struct ui_mutex lock;
 	struct cds_list_head deliver;
 	struct cds_list_head answering;

@@ -54,7 +54,7 @@ struct iommufd_object {
  *				below it: these never come back to iommufd, but
  *				for a fault queue
  *	groups->lock		which context a group belongs to
- *	fault->lock		one queue; the host's readable is called under it
+ *	fault->lock		one queue
  *	ictx->lock		innermost
  *
  *  file	own rules

@@ -50,8 +50,10 @@ static bool is_empty(struct iommufd_veventq *queue)
 
 static void set_readable_locked(struct iommufd_veventq *queue, bool readable)
 {
-	if (queue->file_open)
-		ui_host_readable(&queue->file, readable);
+	if (!queue->file_open)
+		return;
+	ui_file_set_readable(&queue->file, readable);
+	ui_host_readable(&queue->file);
 }
 
 /* @event: NULL: there was no memory.  Takes it over. */
@@ -266,6 +268,7 @@ static int open_file(struct iommufd_veventq *queue)
 	rc = ui_file_init(&queue->file, ictx->file.ctx, &veventq_file_ops, VEVENTQ_FILE, 0, O_RDWR);
 	if (rc)
 		return rc;
+	ui_file_set_readable(&queue->file, false);
 	/* Both are put by veventq_release(). */
 	uiommu_file_get(&ictx->file);
 	iommufd_use_object(ictx, &queue->obj);

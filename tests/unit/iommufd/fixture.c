@@ -40,10 +40,14 @@ static void host_uninstall(void *opaque, struct uiommu_mm *owner, int fd)
 	host_close(host.files[fd - FIRST_FD]);
 }
 
-static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
+static void host_readable(void *opaque, struct uiommu_file *file)
 {
-	host.readable = readable;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	host.readable = uiommu_file_readable(file);
 	host.readable_calls++;
+	pthread_mutex_unlock(&lock);
 }
 
 static const struct uiommu_host_ops host_ops = {

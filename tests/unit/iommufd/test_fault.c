@@ -376,6 +376,61 @@ static void test_fault_in_answer(void **state)
 	assert_false(readable());
 }
 
+/* Reads that find nothing, as many as a loop of them takes to be known as one. */
+static void read_in_vain(void)
+{
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(queue_read(memory, 40), 0);
+}
+
+/* Who reads in a loop isn't waited for for long, and the host hears of what stays. */
+static void test_reader_gone(void **state)
+{
+	struct iommu_hwpt_pgfault fault;
+
+	for (int i = 0; i < 2; i++) {
+		read_in_vain();
+		assert_int_equal(report(1, 0, LAST), 0);
+		assert_true(readable());
+		assert_int_equal(queue_read(&fault, sizeof(fault)), sizeof(fault));
+		assert_false(readable());
+		assert_int_equal(answer(fault.cookie, IOMMUFD_PAGE_RESP_SUCCESS), 8);
+	}
+}
+
+#define LOOPED 3000u
+
+static void *reading_loop(void *arg)
+{
+	struct iommu_hwpt_pgfault fault;
+
+	for (unsigned int seen = 0; seen < LOOPED;) {
+		ssize_t n = queue_read(&fault, sizeof(fault));
+
+		if (!n)
+			continue;
+		if (n != sizeof(fault) || answer(fault.cookie, IOMMUFD_PAGE_RESP_SUCCESS) != 8)
+			abort();
+		seen++;
+	}
+	return NULL;
+}
+
+/* Whatever the two threads do to each other, what the host knows at last is right. */
+static void test_reading_loop(void **state)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, reading_loop, NULL), 0);
+	for (unsigned int i = 0; i < LOOPED; i++)
+		assert_int_equal(report(i % 512, 0, LAST), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(dev->answers, LOOPED);
+	assert_false(readable());
+	assert_int_equal(report(1, 0, LAST), 0);
+	assert_true(readable());
+}
+
 static int (*queue_handler)(struct uiommu_iopf_group *group);
 
 static int handler_after_detach(struct uiommu_iopf_group *group)
@@ -506,6 +561,8 @@ int main(void)
 		with_queue(test_fault_in_answer),
 		with_queue(test_alloc_errors),
 		with_queue(test_race),
+		with_queue(test_reader_gone),
+		with_queue(test_reading_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
