@@ -239,6 +239,9 @@ UIOMMU_API int uiommu_pci_dma_read(struct uiommu_pci_device *pdev, struct uiommu
 UIOMMU_API int uiommu_pci_dma_write(struct uiommu_pci_device *pdev, struct uiommu_dma *dma,
 				    uint32_t pasid, uint64_t iova, const void *buf, size_t length,
 				    uint32_t flags, struct uiommu_dma_error *err);
+UIOMMU_API int uiommu_pci_dma_copy(struct uiommu_pci_device *pdev, struct uiommu_dma *dma,
+				   uint32_t pasid, uint64_t to, uint64_t from, size_t length,
+				   uint32_t flags, struct uiommu_dma_error *err);
 
 /* ---- finding models, making devices ---- */
 

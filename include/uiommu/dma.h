@@ -21,6 +21,9 @@ struct uiommu_dma;
 /* The access is a translated one: on failure the device asks by a page
  * request, so no DMA_FAULT event is logged. */
 #define UIOMMU_DMA_ATS (1u << 0)
+/* Of uiommu_dma_write(): the first byte arrives last, by itself, and all or nothing does:
+ * for a completion record, whose status comes first.  It lies in one page. */
+#define UIOMMU_DMA_RECORD (1u << 1)
 
 /**
  * struct uiommu_dma_error - where and why an access failed
@@ -64,6 +67,17 @@ UIOMMU_API int uiommu_dma_read(struct uiommu_dma *dma, uint32_t pasid, uint64_t 
 UIOMMU_API int uiommu_dma_write(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova,
 				const void *buf, size_t length, uint32_t flags,
 				struct uiommu_dma_error *err);
+/**
+ * uiommu_dma_copy() - the device moves memory, with no buffer of its own in between
+ * @to: I/O virtual address of the first byte that is written
+ * @from: of the first that is read; the two ranges don't overlap
+ *
+ * As a uiommu_dma_read() and a uiommu_dma_write() of what it read, both of @length bytes
+ * and under the same @pasid.  @err tells by its perm which of them failed; as much as is
+ * before that byte was moved, and nothing behind it.
+ */
+UIOMMU_API int uiommu_dma_copy(struct uiommu_dma *dma, uint32_t pasid, uint64_t to, uint64_t from,
+			       size_t length, uint32_t flags, struct uiommu_dma_error *err);
 /**
  * uiommu_dma_store() - one ordered store of 1, 2, 4 or 8 bytes
  * @iova: naturally aligned (-EINVAL otherwise)

@@ -5,7 +5,7 @@
  * A transfer is cut into bursts.  Inside one, everything from the slot to the
  * memory behind the IOVA is looked at without a lock or a reference, and what
  * detach and unmap made unreachable stays until the burst is over.  The hot
- * path is dma_burst(); the rest deals with its failures.
+ * path is dma_burst(), or dma_copy_burst(); the rest deals with their failures.
  *
  * What isn't memory, the BAR of a device, can't be reached inside a burst, for it may start
  * DMA itself, or wait: there a burst only finds out what it is, and an unmap doesn't wait for
@@ -19,15 +19,19 @@
 
 /* So that an unmap is never kept waiting for long. */
 #define DMA_BURST_BYTES (64u << 10)
+/* Of a copy, which is as fast as memory is. */
+#define DMA_COPY_BYTES (256u << 10)
 #define DMA_PAGE 4096ull
 
 /*
  *  reader	entered by the one thread that uses the channel
  *  dev		immutable; outlives the channel
+ *  bounce	that thread's
  */
 struct uiommu_dma {
 	struct ui_reader reader;
 	struct uiommu_device *dev;
+	uint8_t bounce[MM_BOUNCE];
 };
 
 /* From dma_burst(): what is there is no memory. */
@@ -38,7 +42,8 @@ struct dma_op {
 	uint32_t pasid;
 	uint32_t perm;
 	uint32_t flags;
-	unsigned int size; /* of a load or store; 0: a copy */
+	unsigned int size;  /* of a load or store; 0: not one */
+	unsigned int whole; /* as much as that in one piece, or nothing */
 	void *buf;
 	uint64_t *value;
 	struct uiommu_mm *io;
@@ -67,11 +72,11 @@ void uiommu_dma_close(struct uiommu_dma *dma)
 }
 
 /* Inside a burst. */
-static int dma_translate(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova,
+static int dma_translate(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint32_t perm,
 			 struct uiommu_span *span, struct uiommu_domain **domain,
 			 const char **reason)
 {
-	struct uiommu_attach_handle *handle = core_handle_peek(dma->dev->group, op->pasid);
+	struct uiommu_attach_handle *handle = core_handle_peek(dma->dev->group, pasid);
 	int rc = -ENOENT;
 
 	if (!handle) {
@@ -80,10 +85,21 @@ static int dma_translate(struct uiommu_dma *dma, const struct dma_op *op, uint64
 	}
 	*domain = handle->domain;
 	if ((*domain)->ops->translate)
-		rc = (*domain)->ops->translate(*domain, iova, op->perm, span);
+		rc = (*domain)->ops->translate(*domain, iova, perm, span);
 	if (rc)
 		*reason = rc == -EPERM ? "the mapping lacks the right" : "not mapped";
 	return rc;
+}
+
+/* Inside a burst: all of a record, its first byte last; or nothing, or nothing that tells. */
+static size_t dma_record(const struct dma_op *op, const struct uiommu_span *span)
+{
+	const uint8_t *record = op->buf;
+	size_t rest = op->whole - 1;
+
+	if (uiommu_mm_write(span->mm, span->addr + 1, record + 1, rest) < rest)
+		return 0;
+	return mm_store(span->mm, span->addr, record[0], 1) ? 0 : op->whole;
 }
 
 /* Inside a burst.  Bytes moved. */
@@ -96,12 +112,25 @@ static size_t dma_move(const struct dma_op *op, const struct uiommu_span *span, 
 
 		return rc ? 0 : op->size;
 	}
+	if (op->whole)
+		return dma_record(op, span);
 	if (op->perm == UIOMMU_WRITE)
 		return uiommu_mm_write(span->mm, span->addr, op->buf, length);
 	return uiommu_mm_read(span->mm, op->buf, span->addr, length);
 }
 
-/* Less was moved than translated.  Where the pages are the table, that is a page fault. */
+/* Where the pages are the table, that is a page fault. */
+static __attribute__((cold)) int dma_gone(const struct uiommu_domain *domain, const char **reason)
+{
+	if (domain->type == UIOMMU_DOMAIN_SVA) {
+		*reason = "no page there, or not with this right";
+		return -ENOENT;
+	}
+	*reason = "the memory behind the mapping is gone";
+	return -EFAULT;
+}
+
+/* Less was moved than translated. */
 static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, struct dma_op *op,
 					   const struct uiommu_span *span, size_t want,
 					   const char **reason)
@@ -112,12 +141,7 @@ static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, s
 		op->io_length = want;
 		return DMA_TO_DEVICE;
 	}
-	if (domain->type == UIOMMU_DOMAIN_SVA) {
-		*reason = "no page there, or not with this right";
-		return -ENOENT;
-	}
-	*reason = "the memory behind the mapping is gone";
-	return -EFAULT;
+	return dma_gone(domain, reason);
 }
 
 /* One burst, of up to @length bytes; *done tells how many it was. */
@@ -131,10 +155,10 @@ static int dma_burst(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, s
 
 	*done = 0;
 	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
-	rc = dma_translate(dma, op, iova, &span, &domain, reason);
+	rc = dma_translate(dma, op->pasid, iova, op->perm, &span, &domain, reason);
 	if (!rc) {
 		want = length < span.length ? length : span.length;
-		if (op->size && want < op->size)
+		if (want < op->whole)
 			want = 0; /* areas end inside an aligned word: no single access */
 		*done = want ? dma_move(op, &span, want) : 0;
 		if (*done < want || !want)
@@ -146,6 +170,17 @@ static int dma_burst(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, s
 	return rc;
 }
 
+/* As dma_record(). */
+static size_t dma_device_record(const struct dma_op *op)
+{
+	const uint8_t *record = op->buf;
+	size_t rest = op->whole - 1;
+
+	if (mm_io_write(op->io, op->io_addr + 1, record + 1, rest) < rest)
+		return 0;
+	return mm_io_write(op->io, op->io_addr, record, 1) ? op->whole : 0;
+}
+
 /* What a burst came upon. */
 static __attribute__((cold)) int dma_device(struct dma_op *op, size_t *done, const char **reason)
 {
@@ -154,6 +189,8 @@ static __attribute__((cold)) int dma_device(struct dma_op *op, size_t *done, con
 
 	if (!want)
 		; /* an area ends inside an aligned word */
+	else if (op->whole && !op->size)
+		*done = dma_device_record(op);
 	else if (!op->size)
 		*done = write ? mm_io_write(op->io, op->io_addr, op->buf, want) :
 				mm_io_read(op->io, op->buf, op->io_addr, want);
@@ -163,6 +200,42 @@ static __attribute__((cold)) int dma_device(struct dma_op *op, size_t *done, con
 	uiommu_mm_put(op->io);
 	*reason = "the device behind the mapping doesn't answer";
 	return *done < want || !want ? -EFAULT : 0;
+}
+
+/*
+ * As dma_burst(), of both sides at once; *failed: which of them.
+ */
+static int dma_copy_burst(struct uiommu_dma *dma, uint32_t pasid, uint64_t to, uint64_t from,
+			  size_t length, size_t *done, uint32_t *failed, const char **reason)
+{
+	struct uiommu_span source, target;
+	struct uiommu_domain *domain;
+	int rc;
+
+	*done = 0;
+	*failed = UIOMMU_READ;
+	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
+	rc = dma_translate(dma, pasid, from, UIOMMU_READ, &source, &domain, reason);
+	if (rc)
+		goto out_exit;
+	*failed = UIOMMU_WRITE;
+	rc = dma_translate(dma, pasid, to, UIOMMU_WRITE, &target, &domain, reason);
+	if (rc)
+		goto out_exit;
+	if (length > source.length)
+		length = source.length;
+	if (length > target.length)
+		length = target.length;
+	*done = mm_copy(target.mm, target.addr, source.mm, source.addr, length, dma->bounce,
+			failed);
+	if (*failed)
+		rc = mm_is_io(source.mm) || mm_is_io(target.mm) ? DMA_TO_DEVICE :
+								  dma_gone(domain, reason);
+	if (*done && domain->ops->dirty)
+		domain->ops->dirty(domain, to, *done);
+out_exit:
+	ui_reader_exit(&dma->reader);
+	return rc;
 }
 
 static int dma_fail(struct uiommu_dma *dma, const struct dma_op *op, uint64_t iova, int rc,
@@ -229,9 +302,65 @@ int uiommu_dma_write(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, cons
 		.perm = UIOMMU_WRITE,
 		.flags = flags,
 		.buf = (void *)(uintptr_t)buf, /* only read from */
+		.whole = flags & UIOMMU_DMA_RECORD ? (unsigned int)length : 0,
 	};
 
+	if (flags & UIOMMU_DMA_RECORD && iova % DMA_PAGE + length > DMA_PAGE)
+		return dma_fail(dma, &op, iova, -EINVAL, "a record in two pages", err);
 	return dma_run(dma, &op, iova, length, err);
+}
+
+/* One of the sides is a device: in two steps.  *done, or the error is told. */
+static __attribute__((cold)) int dma_copy_device(struct uiommu_dma *dma, const struct dma_op *op,
+						 uint64_t to, uint64_t from, size_t length,
+						 size_t *done, struct uiommu_dma_error *err)
+{
+	struct dma_op in = {
+		.pasid = op->pasid, .perm = UIOMMU_READ, .flags = op->flags, .buf = dma->bounce};
+	struct dma_op out = {
+		.pasid = op->pasid, .perm = UIOMMU_WRITE, .flags = op->flags, .buf = dma->bounce};
+	int rc, rc2;
+
+	*done = length < MM_BOUNCE ? length : MM_BOUNCE;
+	rc = dma_run(dma, &in, from, *done, err);
+	if (rc)
+		*done = (size_t)((uint8_t *)in.buf - dma->bounce);
+	rc2 = dma_run(dma, &out, to, *done, err);
+	return rc2 ? rc2 : rc;
+}
+
+int uiommu_dma_copy(struct uiommu_dma *dma, uint32_t pasid, uint64_t to, uint64_t from,
+		    size_t length, uint32_t flags, struct uiommu_dma_error *err)
+{
+	struct dma_op op = {.pasid = pasid, .perm = UIOMMU_READ, .flags = flags};
+	const char *reason = NULL;
+	size_t done;
+	int rc;
+
+	if (pasid > UIOMMU_PASID_MAX)
+		return dma_fail(dma, &op, from, -EINVAL, "PASID out of range", err);
+	if (length && to + (length - 1) < to)
+		op.perm = UIOMMU_WRITE;
+	if (length && (from + (length - 1) < from || op.perm == UIOMMU_WRITE))
+		return dma_fail(dma, &op, op.perm == UIOMMU_READ ? from : to, -EINVAL,
+				"the access wraps around", err);
+	while (length) {
+		size_t chunk = length < DMA_COPY_BYTES ? length : DMA_COPY_BYTES;
+
+		rc = dma_copy_burst(dma, pasid, to, from, chunk, &done, &op.perm, &reason);
+		if (rc == DMA_TO_DEVICE) {
+			rc = dma_copy_device(dma, &op, to, from, chunk, &done, err);
+			if (rc)
+				return rc;
+		}
+		to += done;
+		from += done;
+		length -= done;
+		if (rc)
+			return dma_fail(dma, &op, op.perm == UIOMMU_READ ? from : to, rc, reason,
+					err);
+	}
+	return 0;
 }
 
 static int dma_single(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova,
@@ -251,6 +380,7 @@ int uiommu_dma_store(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint
 		.perm = UIOMMU_WRITE,
 		.flags = flags,
 		.size = size,
+		.whole = size,
 		.value = &value,
 	};
 
@@ -265,6 +395,7 @@ int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint6
 		.perm = UIOMMU_READ,
 		.flags = flags,
 		.size = size,
+		.whole = size,
 		.value = value,
 	};
 
@@ -273,19 +404,25 @@ int uiommu_dma_load(struct uiommu_dma *dma, uint32_t pasid, uint64_t iova, uint6
 
 /* ---- translation requests ---- */
 
-/* Page by page in one burst: what a table says. */
+/* Span by span in one burst: what a table says. */
 static uint64_t translate_pages(struct uiommu_dma *dma, struct uiommu_domain *domain, uint64_t iova,
 				unsigned int pages, uint32_t perm)
 {
 	struct uiommu_span span;
-	uint64_t present = 0;
+	uint64_t present = 0, run;
 
 	if (!domain->ops->translate)
 		return 0;
 	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
-	for (unsigned int i = 0; i < pages; i++)
-		if (!domain->ops->translate(domain, iova + i * DMA_PAGE, perm, &span))
-			present |= 1ull << i;
+	for (uint64_t i = 0; i < pages; i += run) {
+		run = 1;
+		if (domain->ops->translate(domain, iova + i * DMA_PAGE, perm, &span))
+			continue;
+		run = (span.length + DMA_PAGE - 1) / DMA_PAGE;
+		if (run > pages - i)
+			run = pages - i;
+		present |= UINT64_MAX >> (64 - run) << i;
+	}
 	ui_reader_exit(&dma->reader);
 	return present;
 }

@@ -175,6 +175,31 @@ UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void
 	return mm_vm_copy(mm, SYS_process_vm_writev, (void *)(uintptr_t)src, dst, length);
 }
 
+size_t mm_copy(struct uiommu_mm *to, uint64_t dst, struct uiommu_mm *from, uint64_t src,
+	       size_t length, void *bounce, uint32_t *failed)
+{
+	size_t got, put;
+
+	*failed = 0;
+	if (mm_guarded(to) && mm_guarded(from)) {
+		put = length - mm_guard_copy((void *)dst, (const void *)src, length);
+		/* A copy doesn't tell which side it was. */
+		if (put < length)
+			*failed = mm_guard_load1((const void *)(src + put)).fault ? UIOMMU_READ :
+										    UIOMMU_WRITE;
+		return put;
+	}
+	if (length > MM_BOUNCE)
+		length = MM_BOUNCE;
+	got = uiommu_mm_read(from, bounce, src, length);
+	put = uiommu_mm_write(to, dst, bounce, got);
+	if (put < got)
+		*failed = UIOMMU_WRITE;
+	else if (got < length)
+		*failed = UIOMMU_READ;
+	return put;
+}
+
 static struct mm_guard_value mm_guard_load(const void *src, unsigned int size)
 {
 	switch (size) {

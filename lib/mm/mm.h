@@ -53,6 +53,15 @@ bool mm_is_dmabuf(const struct uiommu_mm *mm);
 /* It was taken back, and nothing is at its addresses any more. */
 bool mm_is_revoked(const struct uiommu_mm *mm);
 
+#define MM_BOUNCE 4096u
+/*
+ * From one to another, or inside one.  Where the processor can't copy directly it is by way
+ * of @bounce, MM_BOUNCE bytes, and that much at most.  Bytes moved; if fewer, *failed says
+ * which side the next one was missed on (UIOMMU_READ or UIOMMU_WRITE), or 0: go on.
+ */
+size_t mm_copy(struct uiommu_mm *to, uint64_t dst, struct uiommu_mm *from, uint64_t src,
+	       size_t length, void *bounce, uint32_t *failed);
+
 /* Of the process, as system calls take it: 0: our own. */
 pid_t mm_pid(const struct uiommu_mm *mm);
 

@@ -59,3 +59,12 @@ int uiommu_pci_dma_write(struct uiommu_pci_device *pdev, struct uiommu_dma *dma,
 
 	return rc ? rc : uiommu_dma_write(dma, pasid, iova, buf, length, flags, err);
 }
+
+int uiommu_pci_dma_copy(struct uiommu_pci_device *pdev, struct uiommu_dma *dma, uint32_t pasid,
+			uint64_t to, uint64_t from, size_t length, uint32_t flags,
+			struct uiommu_dma_error *err)
+{
+	int rc = dma_allowed(pdev, pasid, from, UIOMMU_READ, err);
+
+	return rc ? rc : uiommu_dma_copy(dma, pasid, to, from, length, flags, err);
+}

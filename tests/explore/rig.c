@@ -368,3 +368,12 @@ size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void *src, size
 	touch(dst);
 	return length;
 }
+
+size_t mm_copy(struct uiommu_mm *to, uint64_t dst, struct uiommu_mm *from, uint64_t src,
+	       size_t length, void *bounce, uint32_t *failed)
+{
+	touch(src);
+	touch(dst);
+	*failed = 0;
+	return length;
+}

@@ -4,6 +4,7 @@
 #include "base/sync.h"
 
 int released, events, fail_set, sets, removes;
+uint64_t dirty_iova, dirty_bytes;
 struct uiommu_event last_event;
 
 static void on_event(void *opaque, const struct uiommu_event *event)
@@ -62,7 +63,14 @@ static void domain_free(struct uiommu_domain *domain)
 	free(ui_container_of(domain, struct test_domain, domain));
 }
 
+static void on_dirty(struct uiommu_domain *domain, uint64_t iova, uint64_t length)
+{
+	dirty_iova = iova;
+	dirty_bytes += length;
+}
+
 static const struct uiommu_domain_ops domain_ops = {
+	.dirty = on_dirty,
 	.translate = domain_translate,
 	.free = domain_free,
 };

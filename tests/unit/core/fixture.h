@@ -46,6 +46,7 @@ extern int events;
 extern struct uiommu_event last_event;
 extern int fail_set; /* the device's set_dev_pasid fails from this call on, counted down */
 extern int sets, removes;
+extern uint64_t dirty_iova, dirty_bytes; /* the last burst's, and of all */
 
 int fixture_setup(void **state);
 int fixture_teardown(void **state);

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "mm/mm.h"
 #include "mm/object.h"
 
 static void test_refs(void **state)
@@ -118,10 +119,55 @@ static void test_other(void **state)
 	fixture_unmap(pages, 2);
 }
 
+/* From one place to another, with the processor's help and without. */
+static void between(struct uiommu_mm *to, struct uiommu_mm *from, bool direct)
+{
+	char *src = fixture_pages(4), *dst = fixture_pages(4);
+	const size_t length = 2 * PAGE - 100;
+	size_t most = direct ? length : MM_BOUNCE;
+	char bounce[MM_BOUNCE];
+	uint32_t failed = 7;
+
+	for (size_t i = 0; i < 4 * PAGE; i++)
+		src[i] = (char)(i * 13 + i / PAGE);
+	memset(dst, 0x55, 4 * PAGE);
+	assert_int_equal(
+		mm_copy(to, (uint64_t)dst + 8, from, (uint64_t)src, length, bounce, &failed), most);
+	assert_int_equal(failed, 0);
+	assert_memory_equal(dst + 8, src, most);
+	assert_int_equal(dst[7], 0x55);
+	assert_int_equal(dst[8 + most], 0x55);
+
+	munmap(src + 3 * PAGE, PAGE);
+	mprotect(dst + 2 * PAGE, PAGE, PROT_READ);
+	for (size_t room = 0; room <= 100; room++) {
+		uint64_t end = (uint64_t)src + 3 * PAGE - room;
+
+		assert_int_equal(mm_copy(to, (uint64_t)dst, from, end, 100, bounce, &failed), room);
+		assert_int_equal(failed, room < 100 ? UIOMMU_READ : 0);
+		end = (uint64_t)dst + 2 * PAGE - room;
+		assert_int_equal(mm_copy(to, end, from, (uint64_t)src, 100, bounce, &failed), room);
+		assert_int_equal(failed, room < 100 ? UIOMMU_WRITE : 0);
+	}
+	munmap(src, 3 * PAGE);
+	munmap(dst, 4 * PAGE);
+}
+
+static void test_between(void **state)
+{
+	struct uiommu *ctx = *state;
+
+	fixture_guard(false);
+	between(ctx->self_mm, ctx->self_mm, false);
+	fixture_guard(true);
+	between(ctx->self_mm, ctx->self_mm, true);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-	const struct CMUnitTest tests[] = {TEST(test_refs), TEST(test_own), TEST(test_other)};
+	const struct CMUnitTest tests[] = {TEST(test_refs), TEST(test_own), TEST(test_other),
+					   TEST(test_between)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,9 @@ static void test_command(void **state)
 	assert_int_equal(f.last.iova, 0x1234);
 	assert_int_equal(err.iova, 0x1234);
 	assert_int_equal(err.perm, UIOMMU_READ);
+	assert_int_equal(uiommu_pci_dma_copy(f.pdev, channel, 7, 0, 0x1234, 1, 0, &err), -EACCES);
 	config_set(f.pdev, 0x04, 2, 0x0006);
+	assert_int_equal(uiommu_pci_dma_copy(f.pdev, channel, 7, 0, 0x1234, 1, 0, &err), -ENOENT);
 	assert_int_equal(uiommu_pci_dma_read(f.pdev, channel, 7, 0x1234, &byte, 1, 0, &err),
 			 -ENOENT);
 	fixture_close(&f);
