@@ -64,6 +64,9 @@ RATIOS = [
     ("sva.fault.write", "sva.touch.write"),
     ("sva.fault.read", "sva.touch.read"),
     ("iopf.asleep", "iopf.wake"),
+    # How much of its bandwidth; more is better.
+    ("dsa.memcpy.1M", "dsa.move.1M"),
+    ("dsa.memcpy.1M", "dsa.move.1M.alone"),
     ("shim.client.ioctl.libc", "plain.client.ioctl.libc"),
     ("shim.client.mmio.load", "plain.client.ioctl.raw"),
     ("start.uiommu_run_true", "start.true"),
@@ -117,6 +120,8 @@ def main():
                              "/dev/vfio/devices/vfio0"], "shim."))
     results.update(lines_of([uiommu, "run", "--iommufd-test", "--",
                              str(build / "bench/bench-iopf")]))
+    results.update(lines_of([uiommu, "run", "-d", "dsa", "--", str(build / "bench/bench-dsa"),
+                             "/dev/vfio/devices/vfio0"]))
     results["start.true"] = spawn_time([true])
     results["start.uiommu_run_true"] = spawn_time([uiommu, "run", "--", true])
     results["start.uiommu_run_d_true"] = spawn_time([uiommu, "run", "-d", "ats-testdev", "--",

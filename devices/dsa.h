@@ -160,13 +160,14 @@ _Static_assert(sizeof(struct dsa_record) == 32, "as it is in memory");
 
 /* ---- the device ---- */
 
-#define DSA_BOUNCE 4096u
+#define DSA_BOUNCE 4096u /* a multiple of 8 */
+#define DSA_PREFETCH 16u /* descriptors of a batch */
 
 /*
  * Which pages were there, when last asked: 64 of them, of one PASID, for one right.
  *  where	address over 256 KiB, and the right in the low bits; 0: nothing is kept
  */
-#define DSA_ATC_ENTRIES 64u
+#define DSA_ATC_ENTRIES 256u
 struct dsa_atc {
 	uint64_t where;
 	uint64_t present;
@@ -188,6 +189,7 @@ struct dsa_fault {
  *  done	bytes of cur
  *  record	of cur; status DSA_NONE until it is done
  *  index, failed	of a batch: descriptors that are done; did one of them fail
+ *  listed, listed_end	of a batch: which of its descriptors are in wq->list
  *  asked	page requests for one address in a row
  */
 struct dsa_job {
@@ -197,6 +199,8 @@ struct dsa_job {
 	bool failed;
 	bool crc_started;
 	uint32_t index;
+	uint32_t listed;
+	uint32_t listed_end;
 	uint32_t pasid;
 	uint32_t crc;
 	uint32_t asked;
@@ -234,6 +238,7 @@ struct dsa_wq {
 	uint64_t head;
 	struct dsa_job job;
 	struct dsa_atc atc[DSA_ATC_ENTRIES];
+	struct dsa_desc list[DSA_PREFETCH];
 	uint8_t bounce[2][DSA_BOUNCE];
 };
 
@@ -321,10 +326,10 @@ bool dsa_job_run(struct uiommu_pci_device *pdev, struct dsa_wq *wq);
 /* dsa_op.c */
 /* What of cur isn't done yet: true: all of it is, and the record says how; false: a fault. */
 bool dsa_op_run(struct uiommu_pci_device *pdev, struct dsa_wq *wq);
-/* All of it, or false and the fault. */
-bool dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
-	      size_t length);
-bool dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
-	       size_t length);
+/* Bytes moved; fewer: the fault is in the job.  @flags: UIOMMU_DMA_RECORD or 0. */
+size_t dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
+		size_t length);
+size_t dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
+		 size_t length, uint32_t flags);
 
 #endif /* DEVICES_DSA_H */

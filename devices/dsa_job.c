@@ -165,21 +165,14 @@ static void finish_unrecorded(struct uiommu_pci_device *pdev, struct dsa_wq *wq,
 static bool write_record(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
 	const struct dsa_desc *desc = &wq->job.cur;
-	struct dsa_record record = wq->job.record;
-	uint8_t status = record.status;
+	const struct dsa_record *record = &wq->job.record;
 
-	if (desc->record % sizeof(record)) {
+	if (desc->record % sizeof(*record)) {
 		finish_unrecorded(pdev, wq, DSA_RECORD_ALIGN);
 		return true;
 	}
-	record.status = DSA_NONE;
-	if (!dsa_write(pdev, wq, desc->record, &record, sizeof(record)))
-		goto out_fault;
-	if (!uiommu_dma_store(wq->dma, wq->job.pasid, desc->record, status, 1, UIOMMU_DMA_ATS,
-			      NULL))
+	if (dsa_write(pdev, wq, desc->record, record, sizeof(*record), UIOMMU_DMA_RECORD))
 		return true;
-	wq->job.fault = (struct dsa_fault){.addr = desc->record, .perm = UIOMMU_WRITE};
-out_fault:
 	if (may_ask(wq))
 		return false;
 	finish_unrecorded(pdev, wq, DSA_RECORD_FAULT);
@@ -270,19 +263,38 @@ static bool finish_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, enum
 	return complete(pdev, wq);
 }
 
+/* The next descriptors of a batch, as many as can be had; false: none can. */
+static bool fetch_list(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	const size_t size = sizeof(struct dsa_desc);
+	uint32_t want = job->desc.size - job->index;
+	struct dsa_fault fault = job->fault;
+	size_t got;
+
+	if (want > DSA_PREFETCH)
+		want = DSA_PREFETCH;
+	got = dsa_read(pdev, wq, job->desc.src + job->index * size, wq->list, want * size) / size;
+	/* What was missed of the later ones is looked for again in their turn. */
+	if (got)
+		job->fault = fault;
+	job->listed = job->index;
+	job->listed_end = job->index + (uint32_t)got;
+	return got;
+}
+
 /* False: a page is needed; true with *over: the batch's own record tells why. */
 static bool fetch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool *over)
 {
 	struct dsa_job *job = &wq->job;
-	uint64_t addr = job->desc.src + job->index * sizeof(struct dsa_desc);
-	struct dsa_desc desc;
+	uint32_t own;
 
-	if (dsa_read(pdev, wq, addr, &desc, sizeof(desc))) {
-		job->cur = desc;
+	if (job->index < job->listed_end || fetch_list(pdev, wq)) {
+		job->cur = wq->list[job->index - job->listed];
 		job->fetched = true;
 		/* What the batch was submitted with. */
-		job->cur.pasid_priv =
-			(desc.pasid_priv & 0x7ff00000u) | (job->desc.pasid_priv & 0x800fffffu);
+		own = job->cur.pasid_priv & 0x7ff00000u;
+		job->cur.pasid_priv = own | (job->desc.pasid_priv & 0x800fffffu);
 		return true;
 	}
 	job->cur = job->desc;

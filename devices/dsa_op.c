@@ -63,14 +63,16 @@ static size_t present(struct dsa_wq *wq, uint32_t perm, uint64_t addr, size_t le
 
 	while (done < length) {
 		uint64_t at = addr + done;
-		uint64_t pages = atc_pages(wq, wq->job.pasid, perm, at);
 		unsigned int bit = (at >> PAGE_SHIFT) % GRANULE_PAGES;
+		uint64_t missing = ~atc_pages(wq, wq->job.pasid, perm, at) >> bit;
+		unsigned int run =
+			missing ? (unsigned int)__builtin_ctzll(missing) : GRANULE_PAGES - bit;
 
-		for (; bit < GRANULE_PAGES && done < length; bit++) {
-			if (!(pages >> bit & 1))
-				return done;
-			done += PAGE_SIZE - (addr + done) % PAGE_SIZE;
-		}
+		if (!run)
+			break;
+		done += run * PAGE_SIZE - at % PAGE_SIZE;
+		if (bit + run < GRANULE_PAGES)
+			break;
 	}
 	return done < length ? done : length;
 }
@@ -90,44 +92,59 @@ static void fault_at(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
 	};
 }
 
-/* Bytes moved; fewer: the fault is in the job. */
-static size_t access_memory(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t perm,
-			    uint64_t addr, void *buf, size_t length)
+static size_t known_there(struct dsa_wq *wq, uint32_t perm, uint64_t addr, size_t length)
 {
-	size_t there = has_ats(wq) ? present(wq, perm, addr, length) : length;
-	uint32_t flags = has_ats(wq) ? UIOMMU_DMA_ATS : 0;
+	return has_ats(wq) ? present(wq, perm, addr, length) : length;
+}
+
+static uint32_t dma_flags(const struct dsa_wq *wq)
+{
+	return has_ats(wq) ? UIOMMU_DMA_ATS : 0;
+}
+
+/* rc: 0, or of an access that failed there. */
+static void missed(struct dsa_wq *wq, uint64_t addr, uint32_t perm, int rc)
+{
+	fault_at(wq, addr, perm);
+	/* Of what no page request can mend nobody need be asked. */
+	if (rc && rc != -ENOENT && rc != -EPERM)
+		wq->job.fault.untranslated = true;
+}
+
+size_t dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
+		size_t length)
+{
+	size_t there = known_there(wq, UIOMMU_READ, addr, length);
 	struct uiommu_dma_error err = {.iova = addr};
 	int rc = 0;
 
-	if (there && perm == UIOMMU_WRITE)
-		rc = uiommu_pci_dma_write(pdev, wq->dma, wq->job.pasid, addr, buf, there, flags,
-					  &err);
-	else if (there)
-		rc = uiommu_pci_dma_read(pdev, wq->dma, wq->job.pasid, addr, buf, there, flags,
-					 &err);
+	if (there)
+		rc = uiommu_pci_dma_read(pdev, wq->dma, wq->job.pasid, addr, buf, there,
+					 dma_flags(wq), &err);
 	if (!rc && there == length)
 		return length;
 	if (rc)
 		there = err.iova - addr;
-	fault_at(wq, addr + there, perm);
-	/* Of what no page request can mend nobody need be asked. */
-	if (rc && rc != -ENOENT && rc != -EPERM)
-		wq->job.fault.untranslated = true;
+	missed(wq, addr + there, UIOMMU_READ, rc);
 	return there;
 }
 
-bool dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
-	      size_t length)
+size_t dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
+		 size_t length, uint32_t flags)
 {
-	return access_memory(pdev, wq, UIOMMU_READ, addr, buf, length) == length;
-}
+	size_t there = known_there(wq, UIOMMU_WRITE, addr, length);
+	struct uiommu_dma_error err = {.iova = addr};
+	int rc = 0;
 
-bool dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
-	       size_t length)
-{
-	void *from = (void *)(uintptr_t)buf; /* only read from */
-
-	return access_memory(pdev, wq, UIOMMU_WRITE, addr, from, length) == length;
+	if (there)
+		rc = uiommu_pci_dma_write(pdev, wq->dma, wq->job.pasid, addr, buf, there,
+					  flags | dma_flags(wq), &err);
+	if (!rc && there == length)
+		return length;
+	if (rc)
+		there = err.iova - addr;
+	missed(wq, addr + there, UIOMMU_WRITE, rc);
+	return there;
 }
 
 /* ---- operations: each does a piece of at most a bounce buffer ---- */
@@ -139,27 +156,53 @@ static size_t piece(const struct dsa_job *job)
 	return left < DSA_BOUNCE ? (size_t)left : DSA_BOUNCE;
 }
 
+/* From memory to memory, without a buffer: all that is left. */
+static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+{
+	struct dsa_job *job = &wq->job;
+	uint64_t from = job->cur.src + job->done, to = job->cur.dst + job->done;
+	size_t want = (size_t)(job->cur.size - job->done);
+	size_t source = known_there(wq, UIOMMU_READ, from, want);
+	size_t target = known_there(wq, UIOMMU_WRITE, to, source);
+	struct uiommu_dma_error err = {.iova = from, .perm = UIOMMU_READ};
+	int rc = 0;
+
+	if (target)
+		rc = uiommu_pci_dma_copy(pdev, wq->dma, job->pasid, to, from, target, dma_flags(wq),
+					 &err);
+	if (rc) {
+		job->done += err.iova - (err.perm == UIOMMU_READ ? from : to);
+		missed(wq, err.iova, err.perm, rc);
+		return false;
+	}
+	job->done += target;
+	if (target == want)
+		return true;
+	if (target < source)
+		missed(wq, to + target, UIOMMU_WRITE, 0);
+	else
+		missed(wq, from + target, UIOMMU_READ, 0);
+	return false;
+}
+
 /* A piece to one destination, or two; false: a fault, and what arrived before it counts. */
 static bool put_piece(struct uiommu_pci_device *pdev, struct dsa_wq *wq, size_t length)
 {
 	struct dsa_job *job = &wq->job;
-	size_t done = access_memory(pdev, wq, UIOMMU_WRITE, job->cur.dst + job->done, wq->bounce[0],
-				    length);
+	size_t done = dsa_write(pdev, wq, job->cur.dst + job->done, wq->bounce[0], length, 0);
 	size_t done2 = length;
 
 	if (done && dsa_opcode(&job->cur) == DSA_OP_DUALCAST)
-		done2 = access_memory(pdev, wq, UIOMMU_WRITE, job->cur.more2[0] + job->done,
-				      wq->bounce[0], done);
+		done2 = dsa_write(pdev, wq, job->cur.more2[0] + job->done, wq->bounce[0], done, 0);
 	job->done += done2 < done ? done2 : done;
 	return done == length && done2 == length;
 }
 
-static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+static bool do_dualcast(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
 	struct dsa_job *job = &wq->job;
 	size_t want = piece(job);
-	size_t got =
-		access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	size_t got = dsa_read(pdev, wq, job->cur.src + job->done, wq->bounce[0], want);
 	struct dsa_fault fault = job->fault;
 
 	if (got && !put_piece(pdev, wq, got))
@@ -173,10 +216,12 @@ static bool do_fill(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
 	struct dsa_job *job = &wq->job;
 	size_t length = piece(job), i;
-
 	/* A fault may have left done in the middle of the pattern. */
-	for (i = 0; i < length; i++)
-		wq->bounce[0][i] = (uint8_t)(job->cur.src >> (job->done + i) % 8 * 8);
+	unsigned int turn = (unsigned int)(job->done % 8 * 8);
+	uint64_t pattern = job->cur.src >> turn | job->cur.src << (-turn & 63);
+
+	for (i = 0; i < length; i += sizeof(pattern))
+		memcpy(wq->bounce[0] + i, &pattern, sizeof(pattern));
 	return put_piece(pdev, wq, length);
 }
 
@@ -205,12 +250,10 @@ static bool do_compare(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	size_t want = piece(job), i, got, got2;
 	struct dsa_fault fault;
 
-	got = access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	got = dsa_read(pdev, wq, job->cur.src + job->done, wq->bounce[0], want);
 	fault = job->fault;
 	if (dsa_opcode(&job->cur) == DSA_OP_COMPARE) {
-		got2 = got ? access_memory(pdev, wq, UIOMMU_READ, job->cur.dst + job->done,
-					   wq->bounce[1], got) :
-			     0;
+		got2 = got ? dsa_read(pdev, wq, job->cur.dst + job->done, wq->bounce[1], got) : 0;
 		if (got2 < got)
 			fault = job->fault;
 	} else {
@@ -247,7 +290,7 @@ static bool crc_start(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 			(uint32_t)job->cur.more[1] << 16 | (uint32_t)job->cur.more[2] << 24;
 
 	if (dsa_flags(&job->cur) & DSA_FLAG_READ_SEED &&
-	    !dsa_read(pdev, wq, job->cur.more2[0], &seed, sizeof(seed)))
+	    dsa_read(pdev, wq, job->cur.more2[0], &seed, sizeof(seed)) < sizeof(seed))
 		return false;
 	job->crc = crc_outside(job, seed);
 	job->crc_started = true;
@@ -278,7 +321,7 @@ static bool do_crc(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	if (!job->crc_started && !crc_start(pdev, wq))
 		return false;
 	want = piece(job);
-	got = access_memory(pdev, wq, UIOMMU_READ, job->cur.src + job->done, wq->bounce[0], want);
+	got = dsa_read(pdev, wq, job->cur.src + job->done, wq->bounce[0], want);
 	fault = job->fault;
 	if (dsa_opcode(&job->cur) == DSA_OP_COPY_CRC && got)
 		whole = put_piece(pdev, wq, got);
@@ -295,8 +338,9 @@ static bool do_piece(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
 	switch (dsa_opcode(&wq->job.cur)) {
 	case DSA_OP_MEMMOVE:
-	case DSA_OP_DUALCAST:
 		return do_move(pdev, wq);
+	case DSA_OP_DUALCAST:
+		return do_dualcast(pdev, wq);
 	case DSA_OP_FILL:
 		return do_fill(pdev, wq);
 	case DSA_OP_COMPARE:

@@ -739,11 +739,12 @@ static void *submitter(void *arg)
 	desc.dst = BASE + (10 + n) * PAGE;
 	for (uint64_t i = 1; i <= SUBMITS; i++) {
 		desc.src = i;
+		rec->done = 0;
 		__atomic_store_n(&rec->status, 0, __ATOMIC_SEQ_CST);
 		submit(&desc);
 		while (__atomic_load_n(&rec->status, __ATOMIC_ACQUIRE) != DSA_SUCCESS)
 			;
-		if (*(volatile uint64_t *)(b.arena + (10 + n) * PAGE) != i)
+		if (rec->done != 64 || *(volatile uint64_t *)(b.arena + (10 + n) * PAGE) != i)
 			abort();
 	}
 	return NULL;
