@@ -2,7 +2,9 @@
 /*
  * vfio/attach.c - what an iommufd attached to a device
  *
- * It is remembered, for attaching again means replacing, and closing undoes all of it.
+ * It is remembered, for attaching again means replacing, and closing undoes all of it.  What was
+ * attached without a PASID and what was attached "to PASID 0" are the same slot, but two
+ * things to remember.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,11 +22,12 @@ static struct vfio_pasid *find_pasid(struct vfio_device *vdev, uint32_t pasid)
 	return NULL;
 }
 
-static int attach_pasid_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id)
+int vfio_attach_pasid_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id)
 {
 	struct vfio_pasid *p;
 	int rc;
 
+	ui_mutex_assert_held(&vdev->lock);
 	if (find_pasid(vdev, pasid))
 		return iommufd_device_replace(vdev->idev, pasid, pt_id);
 	if (pasid > INT_MAX)
@@ -42,17 +45,27 @@ static int attach_pasid_locked(struct vfio_device *vdev, uint32_t pasid, uint32_
 	return 0;
 }
 
-static void detach_pasid_locked(struct vfio_device *vdev, struct vfio_pasid *p)
+static void detach_one_locked(struct vfio_device *vdev, struct vfio_pasid *p)
 {
 	iommufd_device_detach(vdev->idev, p->pasid);
 	cds_list_del(&p->node);
 	ui_free(p);
 }
 
-static int attach_rid_locked(struct vfio_device *vdev, uint32_t *pt_id)
+void vfio_detach_pasid_locked(struct vfio_device *vdev, uint32_t pasid)
+{
+	struct vfio_pasid *p = find_pasid(vdev, pasid);
+
+	ui_mutex_assert_held(&vdev->lock);
+	if (p)
+		detach_one_locked(vdev, p);
+}
+
+int vfio_attach_locked(struct vfio_device *vdev, uint32_t *pt_id)
 {
 	int rc;
 
+	ui_mutex_assert_held(&vdev->lock);
 	if (vdev->attached)
 		return iommufd_device_replace(vdev->idev, UIOMMU_NO_PASID, pt_id);
 	rc = iommufd_device_attach(vdev->idev, UIOMMU_NO_PASID, pt_id);
@@ -61,29 +74,13 @@ static int attach_rid_locked(struct vfio_device *vdev, uint32_t *pt_id)
 	return rc;
 }
 
-static void detach_rid_locked(struct vfio_device *vdev)
+void vfio_detach_locked(struct vfio_device *vdev)
 {
+	ui_mutex_assert_held(&vdev->lock);
 	if (!vdev->attached)
 		return;
 	vdev->attached = false;
 	iommufd_device_detach(vdev->idev, UIOMMU_NO_PASID);
-}
-
-int vfio_attach_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id)
-{
-	ui_mutex_assert_held(&vdev->lock);
-	return pasid ? attach_pasid_locked(vdev, pasid, pt_id) : attach_rid_locked(vdev, pt_id);
-}
-
-void vfio_detach_locked(struct vfio_device *vdev, uint32_t pasid)
-{
-	struct vfio_pasid *p = pasid ? find_pasid(vdev, pasid) : NULL;
-
-	ui_mutex_assert_held(&vdev->lock);
-	if (p)
-		detach_pasid_locked(vdev, p);
-	else if (!pasid)
-		detach_rid_locked(vdev);
 }
 
 void vfio_detach_all_locked(struct vfio_device *vdev)
@@ -91,6 +88,6 @@ void vfio_detach_all_locked(struct vfio_device *vdev)
 	struct vfio_pasid *p, *next;
 
 	cds_list_for_each_entry_safe(p, next, &vdev->pasids, node)
-		detach_pasid_locked(vdev, p);
-	detach_rid_locked(vdev);
+		detach_one_locked(vdev, p);
+	vfio_detach_locked(vdev);
 }

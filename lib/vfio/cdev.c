@@ -169,10 +169,21 @@ void vfio_cdev_close(struct vfio_file *vf)
 
 /* ---- attach ---- */
 
-/*
- * PASID 0 is the slot of requests without one, so attaching "to PASID 0" is
- * attaching without a PASID.
- */
+static int attach_locked(struct vfio_device *vdev, struct vfio_device_attach_iommufd_pt *attach)
+{
+	return attach->flags & VFIO_DEVICE_ATTACH_PASID ?
+		       vfio_attach_pasid_locked(vdev, attach->pasid, &attach->pt_id) :
+		       vfio_attach_locked(vdev, &attach->pt_id);
+}
+
+static void detach_locked(struct vfio_device *vdev, uint32_t flags, uint32_t pasid)
+{
+	if (flags & VFIO_DEVICE_DETACH_PASID)
+		vfio_detach_pasid_locked(vdev, pasid);
+	else
+		vfio_detach_locked(vdev);
+}
+
 long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 {
 	struct vfio_device_attach_iommufd_pt attach = {.argsz = 0};
@@ -192,10 +203,10 @@ long vfio_cdev_attach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	}
 
 	ui_mutex_lock(&vdev->lock);
-	rc = vfio_attach_locked(vdev, attach.pasid, &attach.pt_id);
+	rc = attach_locked(vdev, &attach);
 	if (!rc && ui_copy_to_user(mm, arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
 				   &attach.pt_id, sizeof(attach.pt_id))) {
-		vfio_detach_locked(vdev, attach.pasid);
+		detach_locked(vdev, attach.flags, attach.pasid);
 		rc = -EFAULT;
 	}
 	ui_mutex_unlock(&vdev->lock);
@@ -220,7 +231,7 @@ long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg)
 	}
 
 	ui_mutex_lock(&vdev->lock);
-	vfio_detach_locked(vdev, detach.pasid);
+	detach_locked(vdev, detach.flags, detach.pasid);
 	ui_mutex_unlock(&vdev->lock);
 	return 0;
 }

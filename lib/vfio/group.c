@@ -173,7 +173,7 @@ static int open_device_locked(struct vfio_group *group, struct vfio_device *vdev
 		return rc;
 	rc = iommufd_compat_ioas_id(group->iommufd, &id);
 	if (!rc)
-		rc = vfio_attach_locked(vdev, UIOMMU_NO_PASID, &id);
+		rc = vfio_attach_locked(vdev, &id);
 	if (rc) /* of an iommufd's there is no file to put */
 		vfio_device_close_locked(vdev);
 	return rc;

@@ -149,9 +149,11 @@ long vfio_cdev_detach(struct vfio_file *vf, struct uiommu_mm *mm, uint64_t arg);
 void vfio_cdev_close(struct vfio_file *vf);
 
 /* attach.c: what an iommufd's objects are attached to; vdev->lock is held, idev is there. */
-int vfio_attach_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id);
+int vfio_attach_locked(struct vfio_device *vdev, uint32_t *pt_id);
+int vfio_attach_pasid_locked(struct vfio_device *vdev, uint32_t pasid, uint32_t *pt_id);
 /* Detach of nothing is silent. */
-void vfio_detach_locked(struct vfio_device *vdev, uint32_t pasid);
+void vfio_detach_locked(struct vfio_device *vdev);
+void vfio_detach_pasid_locked(struct vfio_device *vdev, uint32_t pasid);
 void vfio_detach_all_locked(struct vfio_device *vdev);
 
 /* device.c: the file's operations. */

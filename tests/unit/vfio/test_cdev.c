@@ -204,7 +204,18 @@ static void test_attach_arguments(void **state)
 	assert_int_equal(attach_pasid(&c, fd, ioas, 5), -EINVAL);
 	assert_int_equal(attach_pasid(&c, fd, ioas, INT_MAX), -EINVAL);
 	assert_int_equal(attach_pasid(&c, fd, ioas, UINT32_MAX), -ENOSPC);
-	/* PASID 0 is the slot without one. */
+	/* PASID 0 is the slot without one, but another attachment to it. */
+	assert_int_equal(attach_pasid(&c, fd, ioas, 0), 0);
+	assert_int_equal(attach(&c, fd, ioas, NULL), -EBUSY);
+	assert_int_equal(attach_pasid(&c, fd, ioas, 0), 0);
+	assert_int_equal(detach(&c, fd, 8, 0, 0), 0);
+	assert_int_equal(attach(&c, fd, ioas, NULL), -EBUSY);
+	assert_int_equal(detach(&c, fd, 12, 1, 0), 0);
+	assert_int_equal(attach(&c, fd, ioas, NULL), 0);
+	assert_int_equal(attach_pasid(&c, fd, ioas, 0), -EBUSY);
+	assert_int_equal(detach(&c, fd, 12, 1, 0), 0);
+	assert_int_equal(attach_pasid(&c, fd, ioas, 0), -EBUSY);
+	assert_int_equal(detach(&c, fd, 8, 0, 0), 0);
 	assert_int_equal(attach_pasid(&c, fd, ioas, 0), 0);
 	assert_int_equal(detach(&c, fd, 7, 0, 0), -EINVAL);
 	assert_int_equal(detach(&c, fd, 8, 2, 0), -EINVAL);
