@@ -4,68 +4,35 @@
  *
  * Nothing is stored: which descriptors they are is known by their slots.  What is written
  * doesn't go to the file; it is a command, and what it does is done in the run's folder.
- *
- * A device that is open can't be unbound before it's released.  Whether it is, in whatever
- * process, is told by names of sockets: the engine's end of its files is bound to an
- * abstract one, which goes with the process, and /proc/net/unix lists them.
  */
 #include "attr.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <string.h>
-#include <sys/un.h>
 #include <time.h>
 #include <uiommu/file.h>
 #include <unistd.h>
 
 #include "engine.h"
+#include "inuse.h"
 #include "path.h"
 #include "shim.h"
 
 #define ATTR_MAX 4096 /* a page, as sysfs takes at a time */
-
-/* What the names of this run's devices begin with. */
-static void claim_name(const char *device, char *name, size_t size)
-{
-	struct stat st = {0};
-
-	path_root_stat(&st);
-	snprintf(name, size, "uiommu/%llx.%llx/%s/", (unsigned long long)st.st_dev,
-		 (unsigned long long)st.st_ino, device);
-}
-
-void attr_claim(int fd, const char *device)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char *name = addr.sun_path + 1;
-	size_t len;
-
-	claim_name(device, name, sizeof(addr.sun_path) - 32);
-	len = strlen(name);
-	len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
-	/* Without a name it only isn't known to be in use. */
-	(void)bind(fd, (struct sockaddr *)&addr,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
-}
+#define PAUSE_NS 2000000
+#define REQUEST_TRIES (10000000000ull / PAUSE_NS)
 
 static bool in_use(void *opaque, const char *device)
 {
-	char line[512], name[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	FILE *file = fopen("/proc/net/unix", "re");
-	bool found = false;
+	return inuse_by_any(device);
+}
 
-	claim_name(device, name, sizeof(name) - 31);
-	while (file && !found && fgets(line, sizeof(line), file)) {
-		const char *at = strchr(line, '@');
+/* At once, and then every ten seconds, as Linux does. */
+static void request(void *opaque, const char *device)
+{
+	unsigned int *tries = opaque;
 
-		found = at && !strncmp(at + 1, name, strlen(name));
-	}
-	if (file)
-		fclose(file);
-	if (found && engine_ctx())
-		uiommu_vfio_request(engine_ctx(), device);
-	return found;
+	if ((*tries)++ % REQUEST_TRIES == 0)
+		inuse_request(device);
 }
 
 static void reset(void *opaque, const char *device)
@@ -76,11 +43,12 @@ static void reset(void *opaque, const char *device)
 
 static const struct uiommu_tree_store_ops store_ops = {
 	.in_use = in_use,
+	.request = request,
 	.reset = reset,
 };
 
 /* 1: no attribute any more. */
-static ssize_t store(int fd, const char *text, size_t n)
+static ssize_t store(int fd, const char *text, size_t n, unsigned int *tries)
 {
 	char name[PATH_ROOM];
 	struct shim_entry entry;
@@ -91,7 +59,7 @@ static ssize_t store(int fd, const char *text, size_t n)
 	fdtable_reap();
 	if (fdtable_folder(fd, name, sizeof(name))) {
 		dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		rc = dir < 0 ? -ENODEV : uiommu_tree_store(dir, name, text, n, &store_ops, NULL);
+		rc = dir < 0 ? -ENODEV : uiommu_tree_store(dir, name, text, n, &store_ops, tries);
 		if (dir >= 0)
 			real_close(dir);
 	}
@@ -101,9 +69,10 @@ static ssize_t store(int fd, const char *text, size_t n)
 
 ssize_t attr_writev(int fd, const struct iovec *iov, int n)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	char text[ATTR_MAX];
 	struct iovec local = {.iov_base = text, .iov_len = sizeof(text)};
+	unsigned int tries = 0;
 	ssize_t size, rc;
 
 	/* The client's memory may not be there. */
@@ -112,7 +81,7 @@ ssize_t attr_writev(int fd, const struct iovec *iov, int n)
 	if (size <= 0)
 		return size;
 	/* Outside of the shim: whoever waits can be interrupted, and killed. */
-	while ((rc = store(fd, text, (size_t)size)) == -EINPROGRESS)
+	while ((rc = store(fd, text, (size_t)size, &tries)) == -EINPROGRESS)
 		shim_syscall(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
 	return rc;
 }

@@ -24,12 +24,6 @@ ssize_t attr_writev(int fd, const struct iovec *iov, int n);
 /* Remembers what the tree has of descriptors that a program starts with. */
 void attr_adopt(int fd);
 
-/*
- * The engine's end @fd of a file of a device: as long as it is open, all processes know that the
- * device is in use.  Between shim_enter() and shim_leave().
- */
-void attr_claim(int fd, const char *device);
-
 /* ---- wrap_attr.c: streams on them ---- */
 
 /* What the stream holds back is written.  0 or -errno; what couldn't be is gone. */

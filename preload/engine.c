@@ -19,6 +19,7 @@
 #include <uiommu/mm.h>
 
 #include "fdtable.h"
+#include "inuse.h"
 #include "mapping.h"
 #include "memlock.h"
 #include "serve.h"
@@ -154,6 +155,27 @@ static bool host_mapped(void *opaque, uint64_t addr, uint64_t length, struct uio
 	return true;
 }
 
+static int host_driver(void *opaque, const char *device, char *name, size_t size)
+{
+	struct shim_entry entry;
+	int rc;
+
+	shim_enter(&entry);
+	rc = inuse_driver(device, name, size);
+	shim_leave(&entry);
+	return rc;
+}
+
+static void host_request(void *opaque, const char *device, void *eventfd)
+{
+	const struct shim_file *held = eventfd;
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	inuse_publish(device, held ? held->engine_fd : -1);
+	shim_leave(&entry);
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -170,6 +192,8 @@ static const struct uiommu_host_ops host_ops = {
 	.eventfd_watch = host_eventfd_watch,
 	.revoke = host_revoke,
 	.mapped = host_mapped,
+	.driver = host_driver,
+	.request = host_request,
 };
 
 /* ---- starting ---- */

@@ -32,6 +32,7 @@
 
 #include "attr.h"
 #include "fdtable_object.h"
+#include "inuse.h"
 #include "serve.h"
 #include "shim.h"
 
@@ -376,7 +377,7 @@ struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_
 	sf->accmode = flags & O_ACCMODE;
 	sf->rdev = uiommu_file_rdev(file);
 	if (uiommu_file_device(file))
-		attr_claim(sf->engine_fd, uiommu_file_device(file));
+		inuse_claim(sf->engine_fd, uiommu_file_device(file));
 	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
 	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
 	uiommu_file_set_private(file, sf);

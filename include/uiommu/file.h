@@ -220,12 +220,14 @@ UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
 /**
  * struct uiommu_tree_store_ops - what a write to a file of the tree may ask
  * @in_use: has anybody the device open, in whatever process?  "0000:01:00.0"
+ * @request: ask whoever has it open to release it: the write waits for that
  * @reset: reset the device, if it is in this process
  *
- * Both are optional, called under the lock of the tree's bindings, and must not store.
+ * All are optional, called under the lock of the tree's bindings, and must not store.
  */
 struct uiommu_tree_store_ops {
 	bool (*in_use)(void *opaque, const char *device);
+	void (*request)(void *opaque, const char *device);
 	void (*reset)(void *opaque, const char *device);
 };
 
@@ -248,6 +250,17 @@ struct uiommu_tree_store_ops {
  */
 UIOMMU_API ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t length,
 				     const struct uiommu_tree_store_ops *ops, void *opaque);
+
+/**
+ * uiommu_tree_driver() - to whom a device is bound
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @name: the driver's name, "" for none
+ * @size: room at @name, with the 0
+ *
+ * Return: 0; -ENODEV: there is no such device; -ENAMETOOLONG: of the driver.
+ */
+UIOMMU_API int uiommu_tree_driver(int dirfd, const char *device, char *name, size_t size);
 
 /**
  * uiommu_vfio_reset() - reset a device, as a write to its "reset" does

@@ -132,6 +132,11 @@ struct uiommu_mapped {
  *	(uiommu_file_mmap())?  @out, if not NULL, is filled with what is at @addr.  Without
  *	it none is: such memory is as the host has made it.  Without @out also called under
  *	locks of the library, and must not take any.
+ * @driver: the name of the driver that @device ("0000:01:00.0") is bound to, "" for none, in
+ *	@size bytes; 0 or -errno, which is none.  Without it all are on vfio-pci.  May be called
+ *	under locks of the library; must not call back.
+ * @request: @device is open, and @eventfd (of @eventfd_get; NULL: none any more) asks its user to
+ *	release it: for hosts with several processes.  As @driver.
  */
 struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
@@ -144,6 +149,8 @@ struct uiommu_host_ops {
 	int (*eventfd_watch)(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg);
 	void (*revoke)(void *opaque);
 	bool (*mapped)(void *opaque, uint64_t addr, uint64_t length, struct uiommu_mapped *out);
+	int (*driver)(void *opaque, const char *device, char *name, size_t size);
+	void (*request)(void *opaque, const char *device, void *eventfd);
 };
 
 /**

@@ -215,6 +215,25 @@ int bind_driver_add(struct bind *bind, const char *driver)
 	return rc;
 }
 
+int uiommu_tree_driver(int dirfd, const char *device, char *name, size_t size)
+{
+	struct bind bind = {.dirfd = dirfd};
+	struct bind_device dev;
+	int saved = errno;
+	int rc = -ENODEV;
+
+	/* Without the lock: a link is there or it isn't. */
+	bind.rootfd = openat(dirfd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bind.rootfd >= 0)
+		rc = bind_find(&bind, device, &dev);
+	if (!rc && (size_t)snprintf(name, size, "%s", dev.driver) >= size)
+		rc = -ENAMETOOLONG;
+	if (bind.rootfd >= 0)
+		close(bind.rootfd);
+	errno = saved;
+	return rc;
+}
+
 /* ---- what vfio-pci gives a device ---- */
 
 /* The only name in a folder that begins so. */
@@ -267,8 +286,19 @@ static bool vfio_things(int dir, const char *vfio_dev, const struct bind_device 
 	return true;
 }
 
-/* Has another device of the group vfio-pci?  @group: its number */
-static bool group_in_use(struct bind *bind, const struct bind_device *dev, const char *group)
+static bool has_vfio(struct bind *bind, const struct bind_device *dev)
+{
+	return !strcmp(dev->driver, BIND_VFIO);
+}
+
+static bool is_open(struct bind *bind, const struct bind_device *dev)
+{
+	return has_vfio(bind, dev) && bind->in_use && bind->in_use(bind->opaque, dev->name);
+}
+
+/* Is another device of the group such a one?  @group: its number */
+static bool group_has(struct bind *bind, const struct bind_device *dev, const char *group,
+		      bool (*such)(struct bind *bind, const struct bind_device *dev))
 {
 	char path[BIND_PATH];
 	struct bind_device other;
@@ -282,25 +312,38 @@ static bool group_in_use(struct bind *bind, const struct bind_device *dev, const
 	d = fd < 0 ? NULL : fdopendir(fd);
 	while (d && !used && (entry = readdir(d)))
 		used = strcmp(entry->d_name, dev->name) &&
-		       !bind_find(bind, entry->d_name, &other) && !strcmp(other.driver, BIND_VFIO);
+		       !bind_find(bind, entry->d_name, &other) && such(bind, &other);
 	if (d)
 		closedir(d);
 	return used;
 }
 
+static int group_of(struct bind *bind, const struct bind_device *dev, char *group, size_t size)
+{
+	char path[BIND_PATH];
+
+	snprintf(path, sizeof(path), "sys/%s/iommu_group", dev->path);
+	return link_name(bind->rootfd, path, group, size);
+}
+
+bool bind_manages_dma(const char *driver)
+{
+	return !strcmp(driver, BIND_VFIO) || !strcmp(driver, "pci-stub") ||
+	       !strcmp(driver, "pcieport");
+}
+
 /* The group's node goes with its last device and comes with its first. */
 static void move_group(struct bind *bind, const struct bind_device *dev, bool away)
 {
-	char path[BIND_PATH], group[16], here[64], there[64];
+	char group[16], here[64], there[64];
 
-	snprintf(path, sizeof(path), "sys/%s/iommu_group", dev->path);
-	if (link_name(bind->rootfd, path, group, sizeof(group)))
+	if (group_of(bind, dev, group, sizeof(group)))
 		return;
 	snprintf(here, sizeof(here), "dev/vfio/%s", group);
 	snprintf(there, sizeof(there), "unbound/group-%s", group);
 	if (!away)
 		renameat(bind->dirfd, there, bind->rootfd, here);
-	else if (!group_in_use(bind, dev, group))
+	else if (!group_has(bind, dev, group, has_vfio))
 		renameat(bind->rootfd, here, bind->dirfd, there);
 }
 
@@ -365,9 +408,12 @@ static int write_uevent(struct bind *bind, const struct bind_device *dev)
 
 int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver)
 {
-	char path[BIND_PATH], to[BIND_PATH];
+	char path[BIND_PATH], to[BIND_PATH], group[16];
 	int rc;
 
+	if (!bind_manages_dma(driver) && !group_of(bind, dev, group, sizeof(group)) &&
+	    group_has(bind, dev, group, is_open))
+		return -EBUSY;
 	snprintf(to, sizeof(to), "bus/pci/drivers/%s", driver);
 	rc = link_in_sys(bind->rootfd, to, dev->name, dev->path);
 	if (rc)
@@ -588,9 +634,10 @@ int bind_probe(struct bind *bind, struct bind_device *dev)
 static int probe_one(struct probe *probe, const char *name)
 {
 	struct bind_device dev;
+	int rc = bind_find(probe->bind, name, &dev);
 
-	return bind_find(probe->bind, name, &dev) ? 0 :
-						    probe_pair(probe->bind, &dev, probe->driver);
+	rc = rc ? 0 : probe_pair(probe->bind, &dev, probe->driver);
+	return rc == -EBUSY ? 0 : rc; /* that one doesn't get the driver */
 }
 
 int bind_probe_driver(struct bind *bind, const char *driver)
@@ -614,10 +661,9 @@ static const char *const thing_names[THINGS] = {"link", "group", "folder"};
 static void unplugged_things(struct bind *bind, const struct bind_device *dev,
 			     char things[THINGS][BIND_PATH])
 {
-	char path[BIND_PATH], group[16] = "";
+	char group[16] = "";
 
-	snprintf(path, sizeof(path), "sys/%s/iommu_group", dev->path);
-	link_name(bind->rootfd, path, group, sizeof(group));
+	group_of(bind, dev, group, sizeof(group));
 	snprintf(things[LINK], BIND_PATH, "sys/bus/pci/devices/%s", dev->name);
 	snprintf(things[GROUP], BIND_PATH, "sys/kernel/iommu_groups/%s/devices/%s", group,
 		 dev->name);

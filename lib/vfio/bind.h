@@ -10,17 +10,21 @@
 #include <uiommu/file.h>
 
 #define BIND_VFIO "vfio-pci"
+#define BIND_NAME 64 /* room for a driver's name */
 
 /*
  * A run's folder, with the lock of all that changes bindings in it.
  *  dirfd	the folder; the caller's
  *  rootfd	its "root"
  *  lockfd	its manifest, which holds the lock
+ *  in_use	has anybody the device open?  NULL: nobody
  */
 struct bind {
 	int dirfd;
 	int rootfd;
 	int lockfd;
+	bool (*in_use)(void *opaque, const char *device);
+	void *opaque;
 };
 
 /*
@@ -31,7 +35,7 @@ struct bind {
 struct bind_device {
 	char name[16];
 	char path[200];
-	char driver[64];
+	char driver[BIND_NAME];
 };
 
 /* What new_id takes: seven numbers, and how many were given. */
@@ -42,7 +46,10 @@ struct bind_id {
 	char kind[4]; /* "own" or "new" */
 };
 
-/* 0 or -errno; waits for whoever has the lock. */
+/* A driver that leaves DMA to whoever uses it, or does none. */
+bool bind_manages_dma(const char *driver);
+
+/* 0 or -errno; waits for whoever has the lock.  in_use and opaque are the caller's to set before. */
 int bind_open(struct bind *bind, int dirfd);
 void bind_close(struct bind *bind);
 
@@ -55,6 +62,7 @@ bool bind_driver_known(struct bind *bind, const char *driver);
 int bind_driver_add(struct bind *bind, const char *driver);
 /* Says driver_override, or the driver's IDs, that they belong together? */
 bool bind_match(struct bind *bind, const struct bind_device *dev, const char *driver);
+/* -EBUSY: somebody has its group, and the driver would use DMA by itself. */
 int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver);
 int bind_detach(struct bind *bind, struct bind_device *dev);
 /* To the driver that matches, if one does and it has none. */

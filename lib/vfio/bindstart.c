@@ -73,7 +73,7 @@ void vfio_bind_start(struct tree *tree, int dirfd)
 	struct pci_state *state = tree->ctx->pci;
 	struct uiommu_pci_device *pdev;
 	struct pci_bus *bus;
-	struct bind bind;
+	struct bind bind = {.in_use = NULL};
 	int rc;
 
 	if (tree->rc || cds_list_empty(&state->devices))

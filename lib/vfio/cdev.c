@@ -118,6 +118,7 @@ static long bind_unblocked(struct vfio_file *vf, struct uiommu_mm *mm,
 			   const struct vfio_device_bind_iommufd *bind, uint64_t arg)
 {
 	struct iommufd_ctx *ictx;
+	bool in_kernel;
 	long rc;
 
 	if (vfio_granted(vf))
@@ -129,8 +130,9 @@ static long bind_unblocked(struct vfio_file *vf, struct uiommu_mm *mm,
 	ictx = get_iommufd(vf->vdev->ctx, mm, bind->iommufd);
 	if (UIOMMU_IS_ERR(ictx))
 		return UIOMMU_PTR_ERR(ictx);
+	in_kernel = vfio_group_in_kernel(vf->vdev->group);
 	ui_mutex_lock(&vf->vdev->lock);
-	rc = bind_locked(vf, mm, ictx, arg);
+	rc = in_kernel && !vf->vdev->opens ? -EPERM : bind_locked(vf, mm, ictx, arg);
 	ui_mutex_unlock(&vf->vdev->lock);
 	/* The bound device holds the context from here on. */
 	iommufd_ctx_put(ictx);

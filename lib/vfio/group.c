@@ -82,6 +82,7 @@ static long set_container(struct vfio_group *group, struct uiommu_mm *mm, uint64
 {
 	struct vfio_container *container = NULL;
 	struct uiommu_file *file;
+	bool in_kernel;
 	int32_t fd;
 	long rc;
 
@@ -92,13 +93,14 @@ static long set_container(struct vfio_group *group, struct uiommu_mm *mm, uint64
 		return -EBADF;
 	if (!UIOMMU_IS_ERR(file))
 		container = vfio_container_from_file(file);
+	in_kernel = vfio_group_in_kernel(group);
 	ui_mutex_lock(&group->lock);
 	if (has_iommu(group))
 		rc = -EINVAL;
 	else if (UIOMMU_IS_ERR(file))
 		rc = -EBADFD;
 	else if (container)
-		rc = vfio_container_join(container, group);
+		rc = in_kernel ? -EPERM : vfio_container_join(container, group);
 	else
 		rc = set_iommufd_locked(group, file);
 	ui_mutex_unlock(&group->lock);
@@ -129,16 +131,18 @@ struct uiommu_file *vfio_group_unuse_container(struct vfio_group *group)
 static long get_status(struct vfio_group *group, struct uiommu_mm *mm, uint64_t arg)
 {
 	struct vfio_group_status status;
+	bool in_kernel;
 
 	if (ui_copy_from_user(mm, &status, arg, sizeof(status)))
 		return -EFAULT;
 	if (status.argsz < sizeof(status))
 		return -EINVAL;
 	status.flags = 0;
+	in_kernel = vfio_group_in_kernel(group);
 	ui_mutex_lock(&group->lock);
 	if (has_iommu(group))
 		status.flags = VFIO_GROUP_FLAGS_CONTAINER_SET | VFIO_GROUP_FLAGS_VIABLE;
-	else if (!iommufd_group_owner(group->ctx, group->iommu))
+	else if (!in_kernel && !iommufd_group_owner(group->ctx, group->iommu))
 		status.flags = VFIO_GROUP_FLAGS_VIABLE;
 	ui_mutex_unlock(&group->lock);
 	return ui_copy_to_user(mm, arg, &status, sizeof(status));
@@ -154,13 +158,13 @@ static struct vfio_device *find_device(struct vfio_group *group, const char *nam
 	ui_mutex_assert_held(&group->lock);
 	cds_list_for_each_entry(vdev, &group->devices, group_node) {
 		rc = vfio_name_match(vdev->pdev->name, name);
-		if (rc)
+		if (rc && vfio_is_bound(vdev))
 			return rc < 0 ? UIOMMU_ERR_PTR(rc) : vdev;
 	}
 	return UIOMMU_ERR_PTR(-ENODEV);
 }
 
-static int open_device_locked(struct vfio_group *group, struct vfio_device *vdev)
+static int open_device_locked(struct vfio_group *group, struct vfio_device *vdev, bool in_kernel)
 {
 	uint32_t id, first;
 	int rc;
@@ -168,6 +172,8 @@ static int open_device_locked(struct vfio_group *group, struct vfio_device *vdev
 	if (!has_iommu(group))
 		return -EINVAL;
 	first = !vdev->opens;
+	if (first && group->iommufd && in_kernel)
+		return -EPERM;
 	rc = vfio_device_open_locked(vdev, group->iommufd, &id);
 	if (rc || !first || !group->iommufd)
 		return rc;
@@ -182,6 +188,7 @@ static int open_device_locked(struct vfio_group *group, struct vfio_device *vdev
 static int open_device(struct vfio_file *vf, const char *name)
 {
 	struct vfio_group *group = vf->group;
+	bool in_kernel = vfio_group_in_kernel(group);
 	struct vfio_device *vdev;
 	int rc;
 
@@ -192,7 +199,7 @@ static int open_device(struct vfio_file *vf, const char *name)
 		goto out_unlock;
 	}
 	ui_mutex_lock(&vdev->lock);
-	rc = open_device_locked(group, vdev);
+	rc = open_device_locked(group, vdev, in_kernel);
 	ui_mutex_unlock(&vdev->lock);
 	if (!rc) {
 		vf->vdev = vdev;

@@ -46,6 +46,9 @@ static void unlock_all(struct reset_set *set)
 /* What @ictx calls it; OWNED: it has its group; NOT_OWNED. */
 static uint32_t device_id(const struct vfio_device *vdev, const struct iommufd_ctx *ictx)
 {
+	/* On another driver it is nobody's who is here. */
+	if (!vfio_is_bound(vdev))
+		return (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
 	if (vdev->idev && iommufd_device_ctx(vdev->idev) == ictx)
 		return iommufd_device_to_id(vdev->idev);
 	return iommufd_group_owner(vdev->ctx, vdev->group->iommu) == ictx ?
@@ -124,11 +127,11 @@ struct reset_groups {
 	unsigned int nr;
 };
 
-static bool has_group(const struct reset_groups *groups, const struct vfio_group *group)
+static bool in_groups(const struct reset_groups *groups, const struct vfio_device *vdev)
 {
 	for (unsigned int i = 0; i < groups->nr; i++) {
-		if (vfio_group_from_file(groups->file[i]) == group)
-			return true;
+		if (vfio_group_from_file(groups->file[i]) == vdev->group)
+			return vfio_is_bound(vdev);
 	}
 	return false;
 }
@@ -147,7 +150,7 @@ static long reset_set(struct vfio_device *vdev, struct reset_set *set,
 		ictx = iommufd_device_ctx(vdev->idev);
 	for (i = 0; i < set->nr && owned; i++)
 		owned = groups ?
-				has_group(groups, set->vdev[i]->group) :
+				in_groups(groups, set->vdev[i]) :
 				device_id(set->vdev[i], ictx) != (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
 	if (!owned)
 		rc = -EINVAL;

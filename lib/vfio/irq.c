@@ -453,6 +453,25 @@ static long set_single_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 	}
 }
 
+static void tell_request(struct vfio_device *vdev)
+{
+	const struct uiommu *ctx = vdev->ctx;
+
+	if (ctx->host && ctx->host->request)
+		ctx->host->request(ctx->opaque, vdev->pdev->name, vdev->irqs.req);
+}
+
+static long set_request_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
+			       const struct irq_request *request)
+{
+	const void *old = vdev->irqs.req;
+	long rc = set_single_locked(vdev, mm, request, &vdev->irqs.req);
+
+	if (vdev->irqs.req != old)
+		tell_request(vdev);
+	return rc;
+}
+
 /* ---- the ioctl ---- */
 
 /* In the kernel's order: sizes and flags, the range, then the data (@size bytes follow). */
@@ -493,7 +512,7 @@ static long set_irqs_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 	case VFIO_PCI_ERR_IRQ_INDEX:
 		return set_single_locked(vdev, mm, request, &vdev->irqs.err);
 	case VFIO_PCI_REQ_IRQ_INDEX:
-		return set_single_locked(vdev, mm, request, &vdev->irqs.req);
+		return set_request_locked(vdev, mm, request);
 	default:
 		return set_messages_locked(vdev, mm, request);
 	}
@@ -545,5 +564,8 @@ void vfio_irqs_release_locked(struct vfio_device *vdev)
 	else if (irqs->type != VFIO_PCI_NUM_IRQS)
 		messages_off_locked(vdev, irqs->type == VFIO_PCI_MSIX_IRQ_INDEX);
 	set_trigger(vdev, &irqs->err, NULL);
-	set_trigger(vdev, &irqs->req, NULL);
+	if (irqs->req) {
+		set_trigger(vdev, &irqs->req, NULL);
+		tell_request(vdev);
+	}
 }

@@ -43,10 +43,15 @@ static int find_named(struct store *store, struct bind_device *dev)
 	return bind_find(&store->bind, name, dev);
 }
 
+/* Who has it open is asked to release it. */
 static bool in_use(const struct store *store, const struct bind_device *dev)
 {
-	return !strcmp(dev->driver, BIND_VFIO) && store->ops && store->ops->in_use &&
-	       store->ops->in_use(store->opaque, dev->name);
+	if (strcmp(dev->driver, BIND_VFIO) || !store->bind.in_use ||
+	    !store->bind.in_use(store->opaque, dev->name))
+		return false;
+	if (store->ops->request)
+		store->ops->request(store->opaque, dev->name);
+	return true;
 }
 
 static int store_bind(struct store *store)
@@ -245,6 +250,8 @@ ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t 
 	if (!store.length)
 		return 0;
 	memcpy(store.text, text, store.length);
+	store.bind.in_use = ops ? ops->in_use : NULL;
+	store.bind.opaque = opaque;
 	rc = bind_open(&store.bind, dirfd);
 	if (!rc) {
 		rc = dispatch(&store, copy);

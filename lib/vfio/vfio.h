@@ -195,6 +195,13 @@ void vfio_ioeventfds_release_locked(struct vfio_device *vdev);
 long vfio_get_hot_reset_info(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
 long vfio_hot_reset(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg);
 
+/*
+ * bound.c: whether the host says that the driver of @vdev is this one; and whether a device of
+ * its group has one that uses DMA by itself, so that nobody else may have the group.
+ */
+bool vfio_is_bound(const struct vfio_device *vdev);
+bool vfio_group_in_kernel(struct vfio_group *group);
+
 /* bindstart.c: drivers of the devices of a tree that was just written to @dirfd. */
 struct tree;
 void vfio_bind_start(struct tree *tree, int dirfd);

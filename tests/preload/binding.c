@@ -120,11 +120,8 @@ static void *unbinds(void *unused)
 	return (void *)(uintptr_t)tell(VFIO "/unbind", BDF);
 }
 
-/* In the process that has the device, its user is asked. */
-static void test_request(void)
+static int set_request(int device, int event)
 {
-	int iommufd = open_node("/dev/iommu"), fd = open_node(CDEV),
-	    event = eventfd(0, EFD_CLOEXEC);
 	struct {
 		struct vfio_irq_set set;
 		int fd;
@@ -133,16 +130,60 @@ static void test_request(void)
 			 .index = VFIO_PCI_REQ_IRQ_INDEX,
 			 .count = 1},
 		 .fd = event};
+
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, &arg);
+}
+
+/* In the process that has the device, its user is asked. */
+static void test_request(void)
+{
+	int iommufd = open_node("/dev/iommu"), fd = open_node(CDEV),
+	    event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd asked = {.fd = event, .events = POLLIN};
 	uint64_t count;
 	pthread_t thread;
 	void *rc;
 
-	CHECK(!bind_to(fd, iommufd, NULL) && !ioctl(fd, VFIO_DEVICE_SET_IRQS, &arg));
+	CHECK(!bind_to(fd, iommufd, NULL) && !set_request(fd, event));
 	CHECK(!pthread_create(&thread, NULL, unbinds, NULL));
-	CHECK(read(event, &count, sizeof(count)) == sizeof(count) && count);
+	CHECK(poll(&asked, 1, 10000) == 1);
+	CHECK(read(event, &count, sizeof(count)) == sizeof(count) && count == 1);
+	usleep(20000);
 	CHECK(bound() && !close(fd));
 	CHECK(!pthread_join(thread, &rc) && !rc && !bound());
+	/* Once, until ten seconds have passed. */
+	CHECK(read(event, &count, sizeof(count)) < 0 && errno == EAGAIN);
 	CHECK(!close(iommufd) && !close(event) && !tell(VFIO "/bind", BDF));
+}
+
+static void wait_for_request(int ready)
+{
+	int iommufd = open_node("/dev/iommu"), fd = open_node(CDEV),
+	    event = eventfd(0, EFD_CLOEXEC);
+	uint64_t count;
+
+	CHECK(!bind_to(fd, iommufd, NULL) && !set_request(fd, -1) && !set_request(fd, event));
+	CHECK(write(ready, "", 1) == 1);
+	CHECK(read(event, &count, sizeof(count)) == sizeof(count) && count == 1 && bound());
+	CHECK(!set_request(fd, -1) && !close(fd) && !close(iommufd));
+	_exit(0);
+}
+
+/* And so is one in another process, which has devices of its own. */
+static void test_request_elsewhere(void)
+{
+	int pipes[2], status;
+	pid_t pid;
+	char byte;
+
+	CHECK(!pipe(pipes));
+	pid = fork();
+	if (!pid)
+		wait_for_request(pipes[1]);
+	CHECK(read(pipes[0], &byte, 1) == 1);
+	CHECK(!tell(VFIO "/unbind", BDF) && !bound());
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	CHECK(!tell(VFIO "/bind", BDF) && !close(pipes[0]) && !close(pipes[1]));
 }
 
 int main(int argc, char **argv)
@@ -152,5 +193,6 @@ int main(int argc, char **argv)
 	test_writes();
 	test_wait();
 	test_request();
+	test_request_elsewhere();
 	return 0;
 }

@@ -66,6 +66,24 @@ static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *a
 	return 0;
 }
 
+static int host_driver(void *opaque, const char *device, char *name, size_t size)
+{
+	struct client *c = opaque;
+	bool other = c->other && !strcmp(c->other, device);
+
+	assert_true(size > strlen(other ? c->other_driver : "vfio-pci"));
+	strcpy(name, other ? c->other_driver : "vfio-pci");
+	return 0;
+}
+
+static void host_request(void *opaque, const char *device, void *eventfd)
+{
+	struct client *c = opaque;
+
+	assert_string_equal(device, c->pdev->name);
+	c->asks = eventfd;
+}
+
 static const struct uiommu_host_ops host = {
 	.fget = host_fget,
 	.install = host_install,
@@ -73,6 +91,8 @@ static const struct uiommu_host_ops host = {
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
 	.eventfd_watch = host_eventfd_watch,
+	.driver = host_driver,
+	.request = host_request,
 };
 
 void client_open(struct client *c)
@@ -101,6 +121,7 @@ void client_close(struct client *c)
 		assert_int_equal(c->holds[i], 0);
 		assert_null(c->ready[i]);
 	}
+	assert_null(c->asks);
 	uiommu_get_counts(c->ctx, &counts);
 	assert_int_equal(counts.files, 0);
 	assert_int_equal(counts.objects, 0);

@@ -32,6 +32,9 @@ struct client {
 	void (*ready[EVENTFDS])(void *arg);
 	void *ready_arg[EVENTFDS];
 	bool full; /* no descriptor is left */
+	/* A device (NULL: none) that isn't on vfio-pci, and what it is on. */
+	const char *other, *other_driver;
+	void *asks; /* the eventfd that asks for the device */
 };
 
 void client_open(struct client *c);

@@ -174,6 +174,45 @@ static void test_two_in_a_group(void **state)
 	client_close(&c);
 }
 
+/* With a device of the group on a driver that does DMA nobody gets the others. */
+static void test_other_driver(void **state)
+{
+	struct uiommu_pci_device *second;
+	struct client c;
+	int fd;
+
+	client_open_spec(&c, "ats-testdev,group=g@beef:05:00.0");
+	assert_int_equal(
+		uiommu_pci_device_add(c.ctx, "ats-testdev,group=g@beef:05:00.1", &second, NULL, 0),
+		0);
+	c.other = second->name;
+	c.other_driver = "other";
+	assert_int_equal(do_open(&c, "/dev/vfio/vfio", O_RDWR), 0);
+	assert_int_equal(open_group(&c), 1);
+	assert_int_equal(do_open(&c, "/dev/iommu", O_RDWR), 2);
+	assert_int_equal(status(&c, 1), 0);
+	assert_int_equal(set_container(&c, 1, 0), -EPERM);
+	/* An iommufd is asked for each device only. */
+	assert_int_equal(set_container(&c, 1, 2), 0);
+	assert_int_equal(status(&c, 1), 3);
+	assert_int_equal(device_fd(&c, 1, c.pdev->name), -EPERM);
+	assert_int_equal(device_fd(&c, 1, second->name), -ENODEV);
+	do_close(&c, 1);
+	fd = open_device(&c);
+	assert_int_equal(bind_device(&c, fd, 9), -EBADF);
+	assert_int_equal(bind_device(&c, fd, 2), -EPERM);
+	/* Without a driver, or with one that leaves DMA alone, it does no harm. */
+	c.other_driver = "pci-stub";
+	assert_int_equal(bind_device(&c, fd, 2), 0);
+	do_close(&c, fd);
+	c.other_driver = "";
+	do_close(&c, 0);
+	do_close(&c, 2);
+	assert_int_equal(open_in_container(&c, VFIO_TYPE1_IOMMU), 2);
+	assert_int_equal(device_fd(&c, 1, second->name), -ENODEV);
+	client_close(&c);
+}
+
 /* A device that can't be attached isn't open. */
 static void test_compat_attach_fails(void **state)
 {
@@ -213,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_one_open),       cmocka_unit_test(test_set_container),
 		cmocka_unit_test(test_names),	       cmocka_unit_test(test_what_keeps),
 		cmocka_unit_test(test_two_in_a_group), cmocka_unit_test(test_compat_attach_fails),
+		cmocka_unit_test(test_other_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,32 @@ static void test_bus_master(void **state)
 	client_close(&c);
 }
 
+/* Who wants to have the device released is told by what; and that nothing does any more. */
+static void test_request(void **state)
+{
+	struct client c;
+	int fd;
+
+	client_open(&c);
+	fd = open_bound(&c);
+	assert_int_equal(set_fd(&c, fd, VFIO_PCI_REQ_IRQ_INDEX, 0, EVENTFD), 0);
+	assert_ptr_equal(c.asks, &c.signals[0]);
+	assert_int_equal(set_fd(&c, fd, VFIO_PCI_REQ_IRQ_INDEX, 0, EVENTFD + 1), 0);
+	assert_ptr_equal(c.asks, &c.signals[1]);
+	assert_int_equal(uiommu_vfio_request(c.ctx, c.pdev->name), 0);
+	assert_int_equal(c.signals[0], 0);
+	assert_int_equal(c.signals[1], 1);
+	assert_int_equal(set_fd(&c, fd, VFIO_PCI_REQ_IRQ_INDEX, 0, -1), 0);
+	assert_null(c.asks);
+	assert_int_equal(uiommu_vfio_request(c.ctx, c.pdev->name), 0);
+	assert_int_equal(uiommu_vfio_request(c.ctx, "beef:77:00.0"), -ENODEV);
+	assert_int_equal(set_fd(&c, fd, VFIO_PCI_REQ_IRQ_INDEX, 0, EVENTFD), 0);
+	do_close(&c, fd);
+	assert_null(c.asks);
+	assert_int_equal(c.signals[1], 1);
+	client_close(&c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -378,7 +404,7 @@ int main(void)
 		cmocka_unit_test(test_intx),	   cmocka_unit_test(test_intx_disable),
 		cmocka_unit_test(test_msix),	   cmocka_unit_test(test_msix_table),
 		cmocka_unit_test(test_msi),	   cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_bus_master),
+		cmocka_unit_test(test_bus_master), cmocka_unit_test(test_request),
 	};
 
 	return cmocka_run_group_tests_name("vfio-irq", tests, NULL, NULL);

@@ -71,6 +71,9 @@ static void test_groups(void **state)
 	assert_int_equal(hot_reset(&c, fd, 2, 1, fd), -EINVAL);
 	group = do_open(&c, vdev->group->path, O_RDWR);
 	assert_int_equal(hot_reset(&c, fd, 2, 1, group), 0);
+	c.other = second->name;
+	c.other_driver = "other";
+	assert_int_equal(hot_reset(&c, fd, 2, 1, group), -EINVAL);
 	client_close(&c);
 }
 
@@ -97,6 +100,11 @@ static void test_ids(void **state)
 	assert_int_equal(info.head.flags, 3);
 	assert_int_equal(info.devices[1].devid, 2);
 	assert_int_equal(hot_reset(&c, fd, 0, 0, 0), 0);
+	do_close(&c, other);
+	c.other = second->name;
+	c.other_driver = "";
+	assert_int_equal(get_info(&c, fd, &info, sizeof(info)), 0);
+	assert_int_equal(info.devices[1].devid, (uint32_t)VFIO_PCI_DEVID_NOT_OWNED);
 	client_close(&c);
 }
 

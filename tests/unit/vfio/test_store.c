@@ -15,6 +15,7 @@
 
 #define A "beef:05:00.0"
 #define B "beef:06:00.0"
+#define C "beef:07:00.0"
 #define BUS "/sys/bus/pci/"
 #define VFIO BUS "drivers/vfio-pci/"
 
@@ -29,7 +30,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
-/* Two devices in one group: A on vfio-pci, B on none. */
+/* Two devices in one group: A on vfio-pci, B on none; and C on a driver of the kernel's. */
 static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
@@ -43,6 +44,7 @@ static int setup(void **state)
 	if (uiommu_pci_device_add(p->ctx, "ats-testdev,group=g@" A, NULL, err, sizeof(err)) ||
 	    uiommu_pci_device_add(p->ctx, "ats-testdev,group=g,driver=none,class=0x020000@" B, NULL,
 				  err, sizeof(err)) ||
+	    uiommu_pci_device_add(p->ctx, "ats-testdev,driver=other@" C, NULL, err, sizeof(err)) ||
 	    uiommu_tree_write(p->ctx, p->fd, err, sizeof(err)))
 		fail_msg("%s", err);
 	*state = p;
@@ -85,6 +87,18 @@ static bool there(struct place *p, const char *path)
 	return !access(full, F_OK);
 }
 
+static void assert_driver(struct place *p, const char *device, int rc, const char *want)
+{
+	char name[64] = "";
+
+	errno = 77;
+	assert_int_equal(uiommu_tree_driver(p->fd, device, name, sizeof(name)), rc);
+	assert_string_equal(name, want);
+	assert_int_equal(errno, 77);
+	assert_int_equal(uiommu_tree_driver(p->fd, device, name, 1),
+			 rc || !want[0] ? rc : -ENAMETOOLONG);
+}
+
 static void test_answers(void **state)
 {
 	struct place *p = *state;
@@ -92,6 +106,10 @@ static void test_answers(void **state)
 	assert_true(there(p, VFIO A) && !there(p, VFIO B));
 	assert_int_equal(store(p, VFIO "bind", A), -EBUSY);
 	assert_int_equal(store(p, VFIO "bind", B), -ENODEV);
+	assert_driver(p, A, 0, "vfio-pci");
+	assert_driver(p, B, 0, "");
+	assert_driver(p, C, 0, "other");
+	assert_driver(p, "beef:08:00.0", -ENODEV, "");
 	assert_int_equal(store(p, VFIO "unbind", B), -ENODEV);
 	assert_int_equal(store(p, VFIO "unbind", "../" A), -ENODEV);
 	assert_int_equal(store(p, VFIO "unbind", A "\n\n"), -ENODEV);
@@ -120,9 +138,14 @@ static bool busy(void *opaque, const char *device)
 	return true;
 }
 
+static void request(void *opaque, const char *device)
+{
+	*(int *)opaque += !strcmp(device, A) ? 100 : 10000;
+}
+
 static void test_in_use(void **state)
 {
-	static const struct uiommu_tree_store_ops ops = {.in_use = busy};
+	static const struct uiommu_tree_store_ops ops = {.in_use = busy, .request = request};
 	struct place *p = *state;
 	int asked = 0;
 
@@ -130,8 +153,18 @@ static void test_in_use(void **state)
 			 -EINPROGRESS);
 	assert_int_equal(uiommu_tree_store(p->fd, BUS "devices/" A "/remove", "1", 1, &ops, &asked),
 			 -EINPROGRESS);
-	assert_int_equal(asked, 2);
+	assert_int_equal(asked, 202);
 	assert_true(there(p, VFIO A));
+	/* A driver that does DMA doesn't get what is in a group with it; nobody is asked for that. */
+	assert_true(takes(p, BUS "devices/" B "/driver_override", "other"));
+	assert_int_equal(
+		uiommu_tree_store(p->fd, BUS "drivers/other/bind", B, strlen(B), &ops, &asked),
+		-EBUSY);
+	assert_int_equal(uiommu_tree_store(p->fd, BUS "drivers_probe", B, strlen(B), &ops, &asked),
+			 -EINVAL);
+	assert_int_equal(asked, 204);
+	assert_false(there(p, BUS "drivers/other/" B));
+	assert_true(takes(p, BUS "drivers/other/bind", B));
 }
 
 /* A group's node is there as long as one of its devices is vfio-pci's. */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/inuse.c - which process has a device open, and how it is asked to release it
+ *
+ * A device that is open can't be unbound before it's released.  Whether it is, in whatever
+ * process, is told by names of sockets: the engine's end of its files is bound to an
+ * abstract one, which goes with the process, and /proc/net/unix lists them:
+ *
+ *	@uiommu/DEV.INODE/0000:01:00.0/PID.FD	the run's folder, the device, whose it is
+ *
+ * Nothing is stored here.  In the run's folder:
+ *
+ *	requests/0000:01:00.0.PID	the number of the eventfd in PID that asks its user
+ *
+ * Who wants the device takes that descriptor for a moment; for a process that is gone the name of
+ * a socket is missing, so what it left there isn't used.
+ */
+#include "inuse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <uiommu/file.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "path.h"
+#include "shim.h"
+
+#define NAME_MAX_LEN sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* What the names of this run's devices begin with. */
+static void claim_name(const char *device, char *name, size_t size)
+{
+	struct stat st = {0};
+
+	path_root_stat(&st);
+	snprintf(name, size, "uiommu/%llx.%llx/%s/", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino, device);
+}
+
+void inuse_claim(int fd, const char *device)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char *name = addr.sun_path + 1;
+	size_t len;
+
+	claim_name(device, name, sizeof(addr.sun_path) - 32);
+	len = strlen(name);
+	len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
+	/* Without a name it only isn't known to be in use. */
+	(void)bind(fd, (struct sockaddr *)&addr,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
+}
+
+/* The process of each claim; until @each says true, which is then the answer. */
+static bool each_claim(const char *device, bool (*each)(const char *device, int pid))
+{
+	char line[512], name[NAME_MAX_LEN];
+	FILE *file = fopen("/proc/net/unix", "re");
+	bool done = false;
+
+	claim_name(device, name, sizeof(name) - 31);
+	while (file && !done && fgets(line, sizeof(line), file)) {
+		const char *at = strchr(line, '@');
+
+		if (at && !strncmp(at + 1, name, strlen(name)))
+			done = each(device, atoi(at + 1 + strlen(name)));
+	}
+	if (file)
+		fclose(file);
+	return done;
+}
+
+static bool found(const char *device, int pid)
+{
+	return true;
+}
+
+bool inuse_by_any(const char *device)
+{
+	return each_claim(device, found);
+}
+
+/* ---- requests ---- */
+
+static bool request_path(const char *device, int pid, char *path, size_t size)
+{
+	return (size_t)snprintf(path, size, "%s/requests/%s.%d", shim_run_dir(), device, pid) <
+	       size;
+}
+
+void inuse_publish(const char *device, int eventfd)
+{
+	char path[PATH_ROOM], text[16];
+	int fd, n;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/requests", shim_run_dir()) >= sizeof(path))
+		return;
+	mkdir(path, 0755);
+	if (!request_path(device, getpid(), path, sizeof(path)))
+		return;
+	if (eventfd < 0) {
+		unlink(path);
+		return;
+	}
+	fd = real_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return; /* it just isn't asked by others */
+	n = snprintf(text, sizeof(text), "%d\n", eventfd);
+	(void)!real_write(fd, text, (size_t)n);
+	real_close(fd);
+}
+
+/* An eventfd that another process has under the number; -1: it can't be had. */
+static int borrow(int pid, int number)
+{
+	int pidfd = (int)shim_syscall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0), fd;
+
+	if (pidfd < 0)
+		return -1;
+	fd = (int)shim_syscall(SYS_pidfd_getfd, pidfd, number, 0, 0, 0, 0);
+	real_close(pidfd);
+	if (fd >= 0 && engine_is_eventfd(fd)) {
+		real_close(fd);
+		fd = -1;
+	}
+	return fd < 0 ? -1 : fd;
+}
+
+static bool request_one(const char *device, int pid)
+{
+	struct pollfd pfd = {.events = POLLOUT};
+	char path[PATH_ROOM], text[16] = "";
+	uint64_t one = 1;
+	int fd;
+
+	if (pid == getpid()) {
+		if (engine_ctx())
+			uiommu_vfio_request(engine_ctx(), device);
+		return false;
+	}
+	fd = request_path(device, pid, path, sizeof(path)) ?
+		     real_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) :
+		     -1;
+	if (fd < 0)
+		return false;
+	if (real_read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	real_close(fd);
+	pfd.fd = text[0] ? borrow(pid, atoi(text)) : -1;
+	if (pfd.fd < 0)
+		return false;
+	/* A full counter would block; its user then knows anyhow. */
+	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLOUT))
+		shim_syscall(SYS_write, pfd.fd, (long)&one, sizeof(one), 0, 0, 0);
+	real_close(pfd.fd);
+	return false;
+}
+
+void inuse_request(const char *device)
+{
+	each_claim(device, request_one);
+}
+
+/* ---- drivers ---- */
+
+int inuse_driver(const char *device, char *name, size_t size)
+{
+	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (dir < 0)
+		return -ENODEV;
+	rc = uiommu_tree_driver(dir, device, name, size);
+	real_close(dir);
+	return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * preload/inuse.h - what processes of a run know of each other's devices
+ */
+#ifndef SHIM_INUSE_H
+#define SHIM_INUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* All of it between shim_enter() and shim_leave(). */
+
+/*
+ * The engine's end @fd of a file of a device: as long as it is open, all processes know that the
+ * device is in use.
+ */
+void inuse_claim(int fd, const char *device);
+/* Has anybody it open? */
+bool inuse_by_any(const char *device);
+/* Who has it open in this process is asked by the descriptor @eventfd, -1: isn't any more. */
+void inuse_publish(const char *device, int eventfd);
+/* All who have it open are asked to release it. */
+void inuse_request(const char *device);
+/* As uiommu_tree_driver(). */
+int inuse_driver(const char *device, char *name, size_t size);
+
+#endif /* SHIM_INUSE_H */
