@@ -9,8 +9,9 @@
  * populates the page instead.
  *
  * Memory of another process can't be touched for it without a race.  There the
- * rights are looked at, and a read is made; a write faults the page in when the
- * device makes it.
+ * rights are looked at, and a read brings the page in; the first write makes it the
+ * process's own, if need be, when the device makes it.  What may be written and not read, and
+ * isn't there, can't be had: a device that was told otherwise would ask for ever.
  *
  * Residency is what the page table has now, asked of /proc/PID/pagemap.  It is stale when
  * it is read, so nothing may rest on it but when a device asks for a page.
@@ -49,7 +50,9 @@ int mm_fault_in(struct uiommu_mm *mm, uint64_t addr, uint32_t perm)
 		return mm_touch(addr, perm);
 	if (mm_check(mm, addr, 1, perm))
 		return -EFAULT;
-	return !(perm & UIOMMU_READ) || uiommu_mm_read(mm, &byte, addr, 1) == 1 ? 0 : -EFAULT;
+	if (uiommu_mm_read(mm, &byte, addr, 1) == 1)
+		return 0;
+	return !(perm & UIOMMU_READ) && mm_resident(mm, addr, 1) & 1 ? 0 : -EFAULT;
 }
 
 static int mm_open_pagemap(const struct uiommu_mm *mm)

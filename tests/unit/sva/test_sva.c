@@ -335,7 +335,7 @@ static void test_unguarded(void **state)
 static void test_other_process(void **state)
 {
 	char *shared = pages(1, PROT_READ | PROT_WRITE, MAP_SHARED);
-	char *own = pages(2, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *own = pages(3, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	struct uiommu_sva *mine = bind_self(dev), *sva;
 	uint32_t pasid, old;
 	struct uiommu_mm *mm;
@@ -368,6 +368,10 @@ static void test_other_process(void **state)
 	assert_int_equal(present(pasid, own, 2) & 1, 1);
 	assert_int_equal(ask(pasid, own + PAGE, UIOMMU_READ), UIOMMU_PAGE_RESP_SUCCESS);
 	assert_int_equal(ask(pasid, own + PAGE, UIOMMU_WRITE), UIOMMU_PAGE_RESP_INVALID);
+	/* It's there when the answer says so. */
+	assert_int_equal(present(pasid, own + 2 * PAGE, 1), 0);
+	assert_int_equal(ask(pasid, own + 2 * PAGE, UIOMMU_WRITE), UIOMMU_PAGE_RESP_SUCCESS);
+	assert_int_equal(present(pasid, own + 2 * PAGE, 1), 1);
 	assert_int_equal(uiommu_dma_write(dma, pasid, (uint64_t)own, "X", 1, ATS, NULL), 0);
 	while (__atomic_load_n(shared, __ATOMIC_SEQ_CST) != 2)
 		usleep(100);
@@ -388,6 +392,40 @@ static void test_other_process(void **state)
 	assert_int_equal(uiommu_alloc_global_pasid(dev), pasid);
 	uiommu_free_global_pasid(ctx, pasid);
 	uiommu_sva_unbind_device(mine);
+	munmap(shared, PAGE);
+	munmap(own, 3 * PAGE);
+}
+
+/* What may be written but not read can't be brought in without a race, and is refused. */
+static void test_write_only(void **state)
+{
+	char *shared = pages(1, PROT_READ | PROT_WRITE, MAP_SHARED);
+	char *own = pages(2, PROT_WRITE, MAP_PRIVATE);
+	struct uiommu_sva *sva;
+	struct uiommu_mm *mm;
+	uint32_t pasid;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		*own = 1;
+		__atomic_store_n(shared, 1, __ATOMIC_SEQ_CST);
+		for (;;)
+			pause();
+	}
+	while (__atomic_load_n(shared, __ATOMIC_SEQ_CST) != 1)
+		usleep(100);
+	mm = uiommu_mm_of(ctx, pid);
+	sva = uiommu_sva_bind_device(dev, mm);
+	assert_false(UIOMMU_IS_ERR(sva));
+	pasid = uiommu_sva_get_pasid(sva);
+	assert_int_equal(ask(pasid, own, UIOMMU_WRITE), UIOMMU_PAGE_RESP_SUCCESS);
+	assert_int_equal(ask(pasid, own, UIOMMU_READ), UIOMMU_PAGE_RESP_INVALID);
+	assert_int_equal(ask(pasid, own + PAGE, UIOMMU_WRITE), UIOMMU_PAGE_RESP_INVALID);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	uiommu_sva_unbind_device(sva);
+	uiommu_mm_put(mm);
 	munmap(shared, PAGE);
 	munmap(own, 2 * PAGE);
 }
@@ -446,6 +484,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_group_is_sticky, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unguarded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_process, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_write_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 	};
 
