@@ -20,6 +20,7 @@
 enum insn_outcome insn_unknown(struct insn *in, const char *why)
 {
 	in->cpu->why = why;
+	in->cpu->mnemonic = ZydisMnemonicGetString(in->zi->mnemonic);
 	return INSN_UNKNOWN;
 }
 
@@ -120,12 +121,12 @@ uint64_t insn_ea(const struct insn_cpu *cpu, const struct insn *in, const ZydisD
 	uint64_t ea = (uint64_t)op->mem.disp.value;
 
 	if (op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP)
-		ea += cpu->rip + in->zi.length;
+		ea += cpu->rip + in->zi->length;
 	else if (op->mem.base != ZYDIS_REGISTER_NONE)
 		ea += insn_reg_get(cpu, op->mem.base);
 	if (op->mem.index != ZYDIS_REGISTER_NONE)
 		ea += insn_reg_get(cpu, op->mem.index) * op->mem.scale;
-	if (in->zi.address_width == 32)
+	if (in->zi->address_width == 32)
 		ea = (uint32_t)ea;
 	return ea + insn_segment_base(op->mem.segment);
 }
@@ -149,11 +150,6 @@ int insn_store(struct insn *in, uint64_t addr, uint64_t value, unsigned int size
 }
 
 /* ---- the table ---- */
-
-struct insn_row {
-	insn_fn fn;
-	unsigned int arg;
-};
 
 #define M(name) [ZYDIS_MNEMONIC_##name]
 
@@ -417,7 +413,7 @@ static bool moves_integer(const struct insn *in)
 /* MMX, and forms of AVX-512 that the function of the row isn't for. */
 static bool rare_vector(const struct insn *in, const struct insn_row *row)
 {
-	bool evex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+	bool evex = in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 	bool store = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
 
 	if (row->fn != insn_vec_mov && row->fn != insn_vec_op && row->fn != insn_vec_test)
@@ -431,11 +427,11 @@ static bool rare_vector(const struct insn *in, const struct insn_row *row)
 /* Two mnemonics are both a string and an SSE instruction; others do other things in AVX-512. */
 static struct insn_row row_of(const struct insn *in)
 {
-	bool evex = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
-	bool string = in->zi.meta.category == ZYDIS_CATEGORY_STRINGOP;
+	bool evex = in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+	bool string = in->zi->meta.category == ZYDIS_CATEGORY_STRINGOP;
 	struct insn_row row;
 
-	switch (in->zi.mnemonic) {
+	switch (in->zi->mnemonic) {
 	case ZYDIS_MNEMONIC_MOVSD:
 		if (string)
 			return (struct insn_row){insn_string, STRING_MOVS};
@@ -450,7 +446,7 @@ static struct insn_row row_of(const struct insn *in)
 			return (struct insn_row){NULL};
 		break;
 	case ZYDIS_MNEMONIC_IMUL:
-		if (in->zi.operand_count_visible == 1)
+		if (in->zi->operand_count_visible == 1)
 			return (struct insn_row){insn_wide, ALU_IMUL1};
 		break;
 	case ZYDIS_MNEMONIC_VPCMPEQB:
@@ -470,77 +466,95 @@ static struct insn_row row_of(const struct insn *in)
 	default:
 		break;
 	}
-	row = rows[in->zi.mnemonic];
-	if ((!row.fn || rare_vector(in, &row)) && insn_native_does(&in->zi, in->op))
+	row = rows[in->zi->mnemonic];
+	if ((!row.fn || rare_vector(in, &row)) && insn_native_does(in->zi, in->op))
 		return (struct insn_row){insn_native};
 	return row;
 }
 
 /* AVX-512: the mask is no operand like the others, it is zi.avx.mask. */
-static void drop_mask(struct insn *in)
+static void drop_mask(struct insn_form *form)
 {
-	if (in->zi.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX ||
-	    in->op[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
-	    in->op[1].reg.value != in->zi.avx.mask.reg)
+	if (form->zi.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX ||
+	    form->op[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    form->op[1].reg.value != form->zi.avx.mask.reg)
 		return;
-	in->zi.operand_count--;
-	in->zi.operand_count_visible--;
-	memmove(in->op + 1, in->op + 2, (in->zi.operand_count - 1u) * sizeof(in->op[0]));
+	form->zi.operand_count--;
+	form->zi.operand_count_visible--;
+	memmove(form->op + 1, form->op + 2, (form->zi.operand_count - 1u) * sizeof(form->op[0]));
+}
+
+static void settle(struct insn_form *form)
+{
+	struct insn in = {.zi = &form->zi, .op = form->op};
+
+	drop_mask(form);
+	form->row = row_of(&in);
+	form->mem_at = -1;
+	for (int i = 0; i < form->zi.operand_count_visible && form->mem_at < 0; i++)
+		if (form->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			form->mem_at = i;
+}
+
+bool insn_decode(struct insn_form *form, const void *code, size_t avail)
+{
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, avail, &form->zi, form->op)))
+		return false;
+	settle(form);
+	return true;
 }
 
 bool insn_knows(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, bool *native)
 {
-	struct insn in = {.zi = *zi};
-	struct insn_row row;
+	struct insn_form form = {.zi = *zi};
 
-	memcpy(in.op, op, sizeof(in.op));
-	drop_mask(&in);
-	row = row_of(&in);
-	*native = row.fn == insn_native;
-	return row.fn;
+	memcpy(form.op, op, sizeof(form.op));
+	settle(&form);
+	*native = form.row.fn == insn_native;
+	return form.row.fn;
 }
 
-static void find_memory(struct insn *in)
+static enum insn_outcome run(struct insn_cpu *cpu, const struct insn_form *form, const void *code)
 {
-	in->mem = NULL;
-	in->mem_at = -1;
-	for (int i = 0; i < in->zi.operand_count_visible; i++) {
-		if (in->op[i].type != ZYDIS_OPERAND_TYPE_MEMORY)
-			continue;
-		in->mem = &in->op[i];
-		in->mem_at = i;
-		in->size = in->op[i].size / 8;
-		in->ea = insn_ea(in->cpu, in, in->mem);
-		return;
+	struct insn in = {.cpu = cpu, .code = code, .zi = &form->zi, .op = form->op};
+	enum insn_outcome outcome;
+	insn_fn fn = form->row.fn;
+
+	cpu->length = form->zi.length;
+	in.mem_at = form->mem_at;
+	if (in.mem_at >= 0) {
+		in.mem = &form->op[in.mem_at];
+		in.size = in.mem->size / 8;
+		in.ea = insn_ea(cpu, &in, in.mem);
 	}
+	if (!fn)
+		return insn_unknown(&in, "not covered");
+	if (fn != insn_string && fn != insn_vec_maskmovdqu && !in.mem)
+		return insn_unknown(&in, "no memory operand");
+	outcome = fn(&in, form->row.arg);
+	if (outcome == INSN_DONE)
+		cpu->rip += form->zi.length;
+	return outcome;
 }
 
 enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 {
 	enum insn_outcome outcome;
-	ZydisDecoder decoder;
-	struct insn_row row;
-	struct insn in;
+	const struct insn_form *form;
+	struct insn_form room;
 
-	in.cpu = cpu;
-	in.code = code;
 	cpu->why = NULL;
 	cpu->mnemonic = NULL;
 	cpu->length = 0;
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, avail, &in.zi, in.op)))
-		return insn_unknown(&in, "not decodable");
-	cpu->length = in.zi.length;
-	cpu->mnemonic = ZydisMnemonicGetString(in.zi.mnemonic);
-	drop_mask(&in);
-	row = row_of(&in);
-	if (!row.fn)
-		return insn_unknown(&in, "not covered");
-	find_memory(&in);
-	if (row.fn != insn_string && row.fn != insn_vec_maskmovdqu && !in.mem)
-		return insn_unknown(&in, "no memory operand");
-	outcome = row.fn(&in, row.arg);
-	if (outcome == INSN_DONE)
-		cpu->rip += in.zi.length;
+	form = insn_form_get(cpu->rip, code, avail, &room);
+	if (!form) {
+		cpu->why = "not decodable";
+		return INSN_UNKNOWN;
+	}
+	outcome = run(cpu, form, code);
+	insn_form_put(form, &room);
 	return outcome;
 }

@@ -114,6 +114,7 @@ enum insn_outcome insn_run(struct insn_cpu *cpu, const void *code, size_t avail)
 
 /* In a forked child. */
 void insn_native_atfork_child(void);
+void insn_cache_atfork_child(void);
 
 /* Legacy area, header, and the components up to those of AVX-512. */
 #define INSN_IMAGE_MAX 2688

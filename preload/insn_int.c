@@ -99,7 +99,7 @@ struct rmw {
 
 static enum insn_outcome rmw_run(struct insn *in, struct rmw *rmw)
 {
-	bool locked = in->zi.attributes & ZYDIS_ATTRIB_HAS_LOCK;
+	bool locked = in->zi->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 	struct insn_cpu *cpu = in->cpu;
 	uint64_t flags = flags_in(cpu), value;
 	int rc;
@@ -272,7 +272,7 @@ enum insn_outcome insn_cmpxchg(struct insn *in, unsigned int arg)
 		[4] = ZYDIS_REGISTER_EAX,
 		[8] = ZYDIS_REGISTER_RAX,
 	};
-	bool locked = in->zi.attributes & ZYDIS_ATTRIB_HAS_LOCK;
+	bool locked = in->zi->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 	ZydisRegister acc = accumulator[in->size];
 	struct insn_cpu *cpu = in->cpu;
 	uint64_t flags = flags_in(cpu), expected = insn_reg_get(cpu, acc), found;
@@ -300,7 +300,7 @@ enum insn_outcome insn_cmpxchg(struct insn *in, unsigned int arg)
 /* cmpxchg8b, cmpxchg16b: two halves of @half bytes. */
 enum insn_outcome insn_cmpxchg_pair(struct insn *in, unsigned int half)
 {
-	bool locked = in->zi.attributes & ZYDIS_ATTRIB_HAS_LOCK, equal = false;
+	bool locked = in->zi->attributes & ZYDIS_ATTRIB_HAS_LOCK, equal = false;
 	struct insn_cpu *cpu = in->cpu;
 	uint64_t low, high;
 	int rc;
@@ -333,7 +333,7 @@ enum insn_outcome insn_cmpxchg_pair(struct insn *in, unsigned int half)
 enum insn_outcome insn_setcc(struct insn *in, unsigned int arg)
 {
 	if (insn_probe(in, in->ea, 1, true) ||
-	    insn_store(in, in->ea, condition(in->cpu->flags, in->zi.opcode), 1))
+	    insn_store(in, in->ea, condition(in->cpu->flags, in->zi->opcode), 1))
 		return INSN_FAULT;
 	return INSN_DONE;
 }
@@ -346,7 +346,7 @@ enum insn_outcome insn_cmovcc(struct insn *in, unsigned int arg)
 
 	if (insn_probe(in, in->ea, in->size, false) || insn_load(in, in->ea, &value, in->size))
 		return INSN_FAULT;
-	if (!condition(in->cpu->flags, in->zi.opcode))
+	if (!condition(in->cpu->flags, in->zi->opcode))
 		value = insn_reg_get(in->cpu, reg);
 	insn_reg_set(in->cpu, reg, value);
 	return INSN_DONE;
@@ -366,7 +366,7 @@ enum insn_outcome insn_load_op(struct insn *in, unsigned int alu)
 		return INSN_FAULT;
 	dst = insn_reg_get(cpu, reg);
 	src = value;
-	if (in->zi.operand_count_visible == 3) {
+	if (in->zi->operand_count_visible == 3) {
 		dst = value;
 		src = insn_operand(in, 2);
 	}

@@ -130,7 +130,7 @@ static bool is_segment_or_size(uint8_t byte)
 /* What comes before the mod r/m byte, into room for 15; @all: also what means nothing. */
 static unsigned int copy_opcode(const struct insn *in, uint8_t *out, bool all)
 {
-	const ZydisDecodedInstruction *zi = &in->zi;
+	const ZydisDecodedInstruction *zi = in->zi;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < zi->raw.modrm.offset; i++) {
@@ -149,7 +149,7 @@ static unsigned int copy_opcode(const struct insn *in, uint8_t *out, bool all)
  */
 static bool rewrite(const struct insn *in, uint8_t *at, const uint8_t *memory)
 {
-	const ZydisDecodedInstruction *zi = &in->zi;
+	const ZydisDecodedInstruction *zi = in->zi;
 	unsigned int modrm = zi->raw.modrm.offset, n, rest;
 	uint8_t out[16];
 	int32_t disp;
@@ -324,12 +324,12 @@ static bool expands_or_compresses(ZydisMnemonic m)
 static bool by_element(const struct insn *in)
 {
 	/* One operand for many; and those that the class doesn't tell apart. */
-	if (in->zi.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID ||
-	    in->zi.mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB ||
-	    in->zi.mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB ||
-	    in->zi.mnemonic == ZYDIS_MNEMONIC_VDBPSADBW)
+	if (in->zi->avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID ||
+	    in->zi->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB ||
+	    in->zi->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB ||
+	    in->zi->mnemonic == ZYDIS_MNEMONIC_VDBPSADBW)
 		return false;
-	switch (in->zi.meta.exception_class) {
+	switch (in->zi->meta.exception_class) {
 	case ZYDIS_EXCEPTION_CLASS_E1:
 	case ZYDIS_EXCEPTION_CLASS_E2:
 	case ZYDIS_EXCEPTION_CLASS_E3:
@@ -353,7 +353,7 @@ static uint64_t elements(const struct insn *in, unsigned int *step)
 	if (mask == ~0ull || !in->mem->element_size || in->mem->element_size > in->mem->size)
 		return ~0ull;
 	count = in->mem->size / in->mem->element_size;
-	if (expands_or_compresses(in->zi.mnemonic)) {
+	if (expands_or_compresses(in->zi->mnemonic)) {
 		*step = in->mem->element_size / 8;
 		count = (unsigned int)__builtin_popcountll(
 			count < 64 ? mask & ((1ull << count) - 1) : mask);

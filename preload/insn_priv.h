@@ -9,9 +9,30 @@
 
 #include "insn.h"
 
+struct insn;
+typedef enum insn_outcome (*insn_fn)(struct insn *in, unsigned int arg);
+
+/* Which function does it, with which argument; NULL: none. */
+struct insn_row {
+	insn_fn fn;
+	unsigned int arg;
+};
+
+/*
+ * What is known of an instruction from its bytes alone.
+ *  mem_at	which operand is in memory, or -1
+ */
+struct insn_form {
+	ZydisDecodedInstruction zi;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	struct insn_row row;
+	int mem_at;
+};
+
 /*
  * One instruction under way, on the stack.
  *  code	its bytes
+ *  zi, op	its form's
  *  mem		its memory operand, or NULL
  *  mem_at	which operand that is
  *  ea, size	where and how many bytes
@@ -19,18 +40,23 @@
 struct insn {
 	struct insn_cpu *cpu;
 	const uint8_t *code;
-	ZydisDecodedInstruction zi;
-	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	const ZydisDecodedInstruction *zi;
+	const ZydisDecodedOperand *op;
 	const ZydisDecodedOperand *mem;
 	int mem_at;
 	uint64_t ea;
 	unsigned int size;
 };
 
+bool insn_decode(struct insn_form *form, const void *code, size_t avail);
+
+/* insn_cache.c: of the bytes at @rip, decoded now, into @room, or before; NULL: they are nothing. */
+const struct insn_form *insn_form_get(uint64_t rip, const uint8_t *code, size_t avail,
+				      struct insn_form *room);
+void insn_form_put(const struct insn_form *form, const struct insn_form *room);
+
 /* For tests and tables: would insn_run() do it, and does it by insn_native()? */
 bool insn_knows(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, bool *native);
-
-typedef enum insn_outcome (*insn_fn)(struct insn *in, unsigned int arg);
 
 enum insn_outcome insn_unknown(struct insn *in, const char *why);
 

@@ -25,9 +25,9 @@ static void string_setup(struct insn *in, struct string *s)
 {
 	const ZydisDecodedOperand *op;
 
-	s->size = in->zi.operand_width / 8;
+	s->size = in->zi->operand_width / 8;
 	s->source_base = 0;
-	for (int i = 0; i < in->zi.operand_count; i++) {
+	for (int i = 0; i < in->zi->operand_count; i++) {
 		op = &in->op[i];
 		if (op->type != ZYDIS_OPERAND_TYPE_MEMORY)
 			continue;
@@ -36,12 +36,12 @@ static void string_setup(struct insn *in, struct string *s)
 		if (op->mem.base == ZYDIS_REGISTER_RSI || op->mem.base == ZYDIS_REGISTER_ESI)
 			s->source_base = insn_segment_base(op->mem.segment);
 	}
-	s->mask = in->zi.address_width == 32 ? 0xffffffff : ~0ull;
+	s->mask = in->zi->address_width == 32 ? 0xffffffff : ~0ull;
 	s->step = in->cpu->flags & FLAG_DF ? -(uint64_t)s->size : s->size;
-	s->rep = in->zi.attributes &
+	s->rep = in->zi->attributes &
 		 (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
-	s->repe = in->zi.attributes & ZYDIS_ATTRIB_HAS_REPE;
-	s->repne = in->zi.attributes & ZYDIS_ATTRIB_HAS_REPNE;
+	s->repe = in->zi->attributes & ZYDIS_ATTRIB_HAS_REPE;
+	s->repne = in->zi->attributes & ZYDIS_ATTRIB_HAS_REPNE;
 }
 
 static void compare(struct insn_cpu *cpu, uint64_t left, uint64_t right, unsigned int size)

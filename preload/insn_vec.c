@@ -69,9 +69,9 @@ enum insn_outcome insn_store_elements(struct insn *in, uint64_t mask, unsigned i
 /* The elements of an AVX-512 form that count; all of any other. */
 uint64_t insn_elements(const struct insn *in)
 {
-	ZydisRegister reg = in->zi.avx.mask.reg;
+	ZydisRegister reg = in->zi->avx.mask.reg;
 
-	if (in->zi.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX || reg == ZYDIS_REGISTER_NONE ||
+	if (in->zi->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX || reg == ZYDIS_REGISTER_NONE ||
 	    reg == ZYDIS_REGISTER_K0)
 		return ~0ull;
 	return insn_mask_get(in->cpu, reg);
@@ -79,8 +79,8 @@ uint64_t insn_elements(const struct insn *in)
 
 static unsigned int step_of(const struct insn *in, int at)
 {
-	return in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ? in->op[at].element_size / 8 :
-								    in->size;
+	return in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ? in->op[at].element_size / 8 :
+								     in->size;
 }
 
 static int load_bytes(struct insn *in, uint8_t *buf)
@@ -122,7 +122,7 @@ static enum insn_outcome vec_store(struct insn *in, unsigned int kind)
 /* What @v shall be without a mask becomes what it is with one. */
 static void merge(const struct insn *in, union insn_value *v, uint64_t mask, unsigned int size)
 {
-	bool zeroing = in->zi.avx.mask.mode == ZYDIS_MASK_MODE_ZEROING;
+	bool zeroing = in->zi->avx.mask.mode == ZYDIS_MASK_MODE_ZEROING;
 	unsigned int step = step_of(in, 0);
 	union insn_value old = {0};
 
@@ -135,7 +135,7 @@ static void merge(const struct insn *in, union insn_value *v, uint64_t mask, uns
 
 static int load_masked(struct insn *in, unsigned int kind, uint64_t mask, union insn_value *from)
 {
-	unsigned int count = in->zi.avx.vector_length / 8 / step_of(in, 0);
+	unsigned int count = in->zi->avx.vector_length / 8 / step_of(in, 0);
 
 	if (kind == VEC_MOV)
 		return insn_load_elements(in, mask, step_of(in, in->mem_at), from->b);
@@ -246,7 +246,7 @@ enum insn_outcome insn_vec_mov(struct insn *in, unsigned int kind)
 
 	if (!cpu->xmm)
 		return insn_unknown(in, "no vector state");
-	if (in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
+	if (in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
 	    (!cpu->zmm_high || !cpu->zmm_more || !cpu->opmask))
 		return insn_unknown(in, "no state of AVX-512");
 	return in->mem_at == 0 ? vec_store(in, kind) : vec_load(in, kind);
@@ -300,7 +300,7 @@ static bool element_says(const struct insn *in, unsigned int kind, const union i
 
 enum insn_outcome insn_vec_compare(struct insn *in, unsigned int kind)
 {
-	unsigned int size = in->zi.avx.vector_length / 8, step = in->op[1].element_size / 8;
+	unsigned int size = in->zi->avx.vector_length / 8, step = in->op[1].element_size / 8;
 	uint64_t mask = insn_elements(in), result = 0;
 	union insn_value a, b = {0};
 

@@ -91,7 +91,7 @@ void insn_vec_get(const struct insn_cpu *cpu, ZydisRegister reg, union insn_valu
 
 void insn_vec_set(struct insn *in, ZydisRegister reg, union insn_value *v)
 {
-	bool legacy = in->zi.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+	bool legacy = in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
 	unsigned int n = vec_index(reg), size = vec_size(reg);
 	struct insn_cpu *cpu = in->cpu;
 

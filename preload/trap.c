@@ -174,11 +174,33 @@ static enum insn_outcome access_run(struct insn_cpu *cpu, uint64_t addr, struct 
 	return outcome;
 }
 
-/* Order of GPR_*. */
-static const uint8_t greg_of[GPR_COUNT] = {
-	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-	REG_R8,	 REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-};
+_Static_assert(REG_R15 == REG_R8 + 7, "the upper eight lie in their order");
+
+static void gpr_in(uint64_t *gpr, const greg_t *regs)
+{
+	gpr[GPR_AX] = (uint64_t)regs[REG_RAX];
+	gpr[GPR_CX] = (uint64_t)regs[REG_RCX];
+	gpr[GPR_DX] = (uint64_t)regs[REG_RDX];
+	gpr[GPR_BX] = (uint64_t)regs[REG_RBX];
+	gpr[GPR_SP] = (uint64_t)regs[REG_RSP];
+	gpr[GPR_BP] = (uint64_t)regs[REG_RBP];
+	gpr[GPR_SI] = (uint64_t)regs[REG_RSI];
+	gpr[GPR_DI] = (uint64_t)regs[REG_RDI];
+	memcpy(gpr + GPR_R8, regs + REG_R8, 8 * sizeof(*gpr));
+}
+
+static void gpr_out(const uint64_t *gpr, greg_t *regs)
+{
+	regs[REG_RAX] = (greg_t)gpr[GPR_AX];
+	regs[REG_RCX] = (greg_t)gpr[GPR_CX];
+	regs[REG_RDX] = (greg_t)gpr[GPR_DX];
+	regs[REG_RBX] = (greg_t)gpr[GPR_BX];
+	regs[REG_RSP] = (greg_t)gpr[GPR_SP];
+	regs[REG_RBP] = (greg_t)gpr[GPR_BP];
+	regs[REG_RSI] = (greg_t)gpr[GPR_SI];
+	regs[REG_RDI] = (greg_t)gpr[GPR_DI];
+	memcpy(regs + REG_R8, gpr + GPR_R8, 8 * sizeof(*gpr));
+}
 
 static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 {
@@ -187,8 +209,7 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	uint32_t magic;
 	uint64_t features;
 
-	for (int i = 0; i < GPR_COUNT; i++)
-		cpu->gpr[i] = (uint64_t)regs[greg_of[i]];
+	gpr_in(cpu->gpr, regs);
 	cpu->rip = (uint64_t)regs[REG_RIP];
 	cpu->flags = (uint64_t)regs[REG_EFL];
 	cpu->early = false;
@@ -224,8 +245,7 @@ static void cpu_to_context(const struct insn_cpu *cpu, ucontext_t *uc)
 {
 	greg_t *regs = uc->uc_mcontext.gregs;
 
-	for (int i = 0; i < GPR_COUNT; i++)
-		regs[greg_of[i]] = (greg_t)cpu->gpr[i];
+	gpr_out(cpu->gpr, regs);
 	regs[REG_RIP] = (greg_t)cpu->rip;
 	regs[REG_EFL] = (greg_t)cpu->flags;
 }

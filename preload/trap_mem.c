@@ -249,4 +249,5 @@ void trap_mem_atfork_child(void)
 {
 	pthread_mutex_init(&rmw_lock, NULL);
 	insn_native_atfork_child();
+	insn_cache_atfork_child();
 }
