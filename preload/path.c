@@ -2,8 +2,6 @@
 /*
  * Which paths lead to the tree.
  *
- * Stored: the manifest's entries, a list read at the first path under /dev or /sys.
- *
  * "..": the kernel takes it from where a link led, so it can't be collapsed in the text.
  * What stands before the first ".." is opened, and its own name takes its place. Only
  * names relative to a folder that we know need less: that name has no links in it.
@@ -23,14 +21,7 @@
 
 #include "shim.h"
 #include "status.h"
-
-struct path_entry {
-	struct path_entry *next;
-	enum uiommu_tree_kind kind;
-	dev_t rdev;
-	size_t len;
-	char path[];
-};
+#include "tree.h"
 
 bool path_active;
 /* Stored by whoever changed the working folder; one word, and good for skipping work only. */
@@ -40,10 +31,6 @@ static bool cwd_exact; /* path_cwd_up isn't just the least it can be */
 /* root, root_len: immutable after the constructor. */
 static char root[PATH_ROOM / 2]; /* "RUN/root" */
 static size_t root_len;
-/* NULL until they are read, then immutable. */
-static const struct path_entry *entries;
-static bool entries_failed;
-
 static bool under(const char *path, const char *top)
 {
 	size_t len = strlen(top);
@@ -70,6 +57,18 @@ static size_t kernel_cwd(char *buf, size_t size)
 	return n > 1 && buf[0] == '/' ? (size_t)n - 1 : 0;
 }
 
+/* From the host's folder @cwd to one where our names begin, or to /. */
+static unsigned int levels(const char *cwd)
+{
+	unsigned int up = 0;
+
+	if (under(cwd, "/sys") || under(cwd, "/dev"))
+		return tree_ready() ? tree_above(cwd) : 0;
+	for (; *cwd; cwd++)
+		up += *cwd == '/';
+	return up;
+}
+
 void path_cwd_changed(void)
 {
 	char buf[PATH_ROOM * 2];
@@ -85,10 +84,8 @@ void path_cwd_changed(void)
 	cwd_is_root = shown == 1;
 	if (!shown)
 		up = UINT_MAX;
-	else if (!cwd_in_tree && !cwd_is_root && !under(buf, "/sys") && !under(buf, "/dev") &&
-		 !under(buf, "/proc"))
-		for (len = 0; len < shown; len++)
-			up += buf[len] == '/';
+	else if (!cwd_in_tree && !cwd_is_root && !under(buf, "/proc"))
+		up = levels(buf);
 	__atomic_store_n(&cwd_exact, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&path_cwd_up, up, __ATOMIC_RELAXED);
 }
@@ -130,92 +127,6 @@ bool path_from_cwd(const char *path)
 			;
 	}
 	return false;
-}
-
-/* ---- the manifest ---- */
-
-#define ARENA_SIZE ((size_t)64 << 10)
-
-/*
- * Entries being read, in memory that is no heap block: it lives as long as the process,
- * and a leak checker has nothing to say about it.
- */
-struct visit {
-	char *arena;
-	size_t used;
-	struct path_entry *first;
-	struct path_entry **link;
-	bool failed;
-};
-
-static void visit_entry(void *opaque, const struct uiommu_tree_entry *entry)
-{
-	struct visit *visit = opaque;
-	size_t len = strlen(entry->path);
-	size_t size = (sizeof(struct path_entry) + len + 1 + 15) & ~(size_t)15;
-	struct path_entry *fresh;
-
-	if (size > ARENA_SIZE) {
-		visit->failed = true;
-		return;
-	}
-	if (!visit->arena || visit->used + size > ARENA_SIZE) {
-		visit->arena = real_mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		visit->used = 0;
-		if (visit->arena == MAP_FAILED) {
-			visit->arena = NULL;
-			visit->failed = true;
-			return;
-		}
-	}
-	fresh = (struct path_entry *)(void *)(visit->arena + visit->used);
-	visit->used += size;
-	fresh->next = NULL;
-	fresh->kind = entry->kind;
-	fresh->rdev = entry->rdev;
-	fresh->len = len;
-	memcpy(fresh->path, entry->path, len + 1);
-	*visit->link = fresh;
-	visit->link = &fresh->next;
-}
-
-/*
- * No lock: two threads may both read it, and one's list is not used.  So a fork at any
- * moment leaves the child something that it can use.
- */
-static void manifest_load(void)
-{
-	struct visit visit = {.link = &visit.first};
-	const struct path_entry *expected = NULL;
-	struct shim_entry entry;
-	char why[256] = "";
-	int dir;
-	int rc = -ENOENT;
-
-	shim_enter(&entry);
-	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0) {
-		rc = uiommu_tree_load(NULL, dir, visit_entry, &visit, why, sizeof(why));
-		real_close(dir);
-	}
-	if (!rc && !visit.failed && visit.first) {
-		__atomic_compare_exchange_n(&entries, &expected, visit.first, false,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-	} else if (!__atomic_exchange_n(&entries_failed, true, __ATOMIC_RELAXED)) {
-		log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
-	}
-	shim_leave(&entry);
-}
-
-static bool manifest_ready(void)
-{
-	if (shim_likely(__atomic_load_n(&entries, __ATOMIC_ACQUIRE) != NULL))
-		return true;
-	if (__atomic_load_n(&entries_failed, __ATOMIC_RELAXED))
-		return false;
-	manifest_load();
-	return __atomic_load_n(&entries, __ATOMIC_ACQUIRE) != NULL;
 }
 
 /* ---- text ---- */
@@ -262,36 +173,18 @@ static bool tidy(const char *path, char *out, size_t size, char **dotdot)
 
 /* ---- what a path means ---- */
 
-/* @name is tidy.  The longest entry is the one that counts. */
+/* @name is tidy. */
 static enum path_kind classify(const char *name, struct path *out)
 {
-	size_t len = strlen(name);
-	enum path_kind kind = PATH_HOST;
-	const struct path_entry *entry;
+	struct tree_place place;
 
-	while (len > 1 && name[len - 1] == '/')
-		len--;
-	for (entry = entries; entry; entry = entry->next) {
-		bool same = entry->len == len && !memcmp(entry->path, name, len);
-
-		if (entry->kind == UIOMMU_TREE_NODE && same) {
-			out->rdev = entry->rdev;
-			out->folder = false;
-			return PATH_NODE;
-		}
-		out->listing |= entry->kind == UIOMMU_TREE_DIR && same;
-		if ((entry->kind == UIOMMU_TREE_DIR && same) ||
-		    (entry->kind == UIOMMU_TREE_MERGE &&
-		     (same || (entry->len < len && name[entry->len] == '/' &&
-			       !memcmp(entry->path, name, entry->len)))))
-			kind = PATH_TREE;
-		/* What is above an entry leads to it. */
-		if (same || kind == PATH_TREE ||
-		    (entry->len > len && !memcmp(entry->path, name, len) &&
-		     (entry->path[len] == '/' || len == 1)))
-			out->folder = true;
-	}
-	return kind;
+	tree_find(name, &place);
+	out->listing = place.listing;
+	out->folder = place.folder;
+	out->rdev = place.rdev;
+	if (place.node)
+		return PATH_NODE;
+	return place.found ? PATH_TREE : PATH_HOST;
 }
 
 static void set_host(struct path *out, int dir, const char *path)
@@ -450,7 +343,7 @@ static bool settle_dotdot(struct path *out, char *name, size_t room, char *dotdo
 void path_resolve(int dir, const char *path, struct path *out)
 {
 	char text[PATH_ROOM];
-	char *name = out->buf + root_len;
+	char *name = &out->buf[root_len];
 	size_t room = sizeof(out->buf) - root_len;
 	char *dotdot;
 	int saved = errno;
@@ -468,7 +361,7 @@ void path_resolve(int dir, const char *path, struct path *out)
 	out->status = status_path(name);
 	if (!dotdot && !ours(name) && !(dir == AT_FDCWD && cwd_in_tree))
 		return;
-	if (!manifest_ready())
+	if (!tree_ready())
 		return;
 	memcpy(out->buf, root, root_len);
 	if (dotdot) {
@@ -489,13 +382,12 @@ void path_resolve(int dir, const char *path, struct path *out)
 
 bool path_is_listing(const char *name)
 {
-	const struct path_entry *entry;
+	struct tree_place place;
 
-	for (entry = entries; entry; entry = entry->next) {
-		if (entry->kind == UIOMMU_TREE_DIR && !strcmp(entry->path, name))
-			return true;
-	}
-	return false;
+	if (!tree_ready())
+		return false;
+	tree_find(name, &place);
+	return place.listing;
 }
 
 void path_refresh(const struct path *path)

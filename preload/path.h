@@ -15,6 +15,7 @@
 
 #include "fdtable.h"
 #include "real.h"
+#include "tree.h"
 
 /* What is longer isn't ours; threads have small stacks. */
 #define PATH_ROOM 1024
@@ -51,25 +52,32 @@ struct path {
 extern bool path_active; /* set by the constructor */
 /*
  * How many ".." lead from the working folder to one where our names begin, "/" if to none
- * other; 0: it is in /, or below /sys, /dev or /proc.
+ * other; 0: names right there may be ours.
  */
 extern unsigned int path_cwd_up;
 /* Could @path, which is relative to the working folder, be ours? */
 bool path_from_cwd(const char *path);
 
+/* Does it begin as only some absolute paths do?  So do "//" and "/.". */
+static inline bool path_special(const char *path)
+{
+	return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
+	       path[1] == '.' || !path[1];
+}
+
 /*
- * A few compares: false for nearly every path that isn't ours.  Only paths under /dev, /sys
- * and /proc, and those relative to a folder that we know, are looked at closer.
+ * A few compares: false for nearly every path that isn't ours.  Only names that the tree has,
+ * what /proc says of us, and those relative to a folder that we know, are looked at closer.
  */
 static inline bool path_maybe(int dir, const char *path)
 {
 	if (shim_likely(!path_active) || !path || shim_bypass())
 		return false;
 	if (path[0] == '/')
-		return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
-		       path[1] == '.' || !path[1];
+		return path_special(path) && tree_maybe(path);
 	if (dir == AT_FDCWD)
-		return (!shim_likely(path_cwd_up) || (path[0] == '.' && path[1] == '.')) &&
+		return (!shim_likely(path_cwd_up) ||
+			(path[0] == '.' && (path[1] == '.' || path[1] == '/'))) &&
 		       path_from_cwd(path);
 	return dir >= 0 && (fdtable_slot(dir) & FDTABLE_FOLDER);
 }

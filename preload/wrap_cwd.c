@@ -27,10 +27,14 @@ static int changed(int rc)
 	return rc;
 }
 
-/* Also for a vfork() child, who changes folders between its birth and its program. */
+/*
+ * Also for a vfork() child, who changes folders between its birth and its program.  Where
+ * in /sys or /dev we are is wanted also if it isn't the tree, and links of /proc lead anywhere.
+ */
 static bool chdir_maybe(const char *path)
 {
-	return path && path_active && !shim_inside && (shim_vforked || path_maybe(AT_FDCWD, path));
+	return path && path_active && !shim_inside &&
+	       (shim_vforked || (path[0] == '/' ? path_special(path) : path_maybe(AT_FDCWD, path)));
 }
 
 SHIM_WRAP(int, chdir, (const char *path))

@@ -5,6 +5,7 @@
  */
 #include <glob.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "path.h"
 #include "shim.h"
@@ -37,12 +38,21 @@ static int look_stat(const char *name, struct stat *st)
 	return wrap_do_fstatat(AT_FDCWD, name, st, 0);
 }
 
+/* A pattern isn't a path: its first name may stand for one of ours. */
+static bool pattern_maybe(const char *pattern)
+{
+	if (pattern[0] != '/')
+		return path_maybe(AT_FDCWD, pattern);
+	return path_active && !shim_bypass() &&
+	       (path_special(pattern) || strchr("*?[\\", pattern[1]));
+}
+
 SHIM_WRAP(int, glob, (const char *pattern, int flags, glob_error err, glob_t *out))
 {
 	glob_t old;
 	int rc;
 
-	if ((flags & GLOB_ALTDIRFUNC) || !path_maybe(AT_FDCWD, pattern))
+	if ((flags & GLOB_ALTDIRFUNC) || !pattern_maybe(pattern))
 		return real_glob(pattern, flags, err, out);
 	old = *out;
 	out->gl_opendir = look_open;
