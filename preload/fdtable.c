@@ -39,6 +39,7 @@
 /* The first one costs nothing until it's touched, and is all that most clients need. */
 static uintptr_t first_chunk[FDTABLE_CHUNK];
 uintptr_t *fdtable_chunks[FDTABLE_CHUNKS] = {first_chunk};
+bool fdtable_any;
 
 /* Outside of table_lock, and never taken under a lock of the engine. */
 static pthread_mutex_t reap_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -90,6 +91,7 @@ static void slot_set(int fd, uintptr_t slot)
 {
 	uintptr_t *chunk = fdtable_chunks[(unsigned int)fd >> FDTABLE_SHIFT];
 
+	__atomic_store_n(&fdtable_any, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&chunk[(unsigned int)fd & (FDTABLE_CHUNK - 1)], slot, __ATOMIC_RELEASE);
 }
 

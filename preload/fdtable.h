@@ -66,6 +66,7 @@ struct shim_file {
 };
 
 extern uintptr_t *fdtable_chunks[FDTABLE_CHUNKS];
+extern bool fdtable_any; /* a slot was ever used */
 
 /* No lock, no reference: only good for finding out that it isn't ours. */
 static inline uintptr_t fdtable_slot(int fd)

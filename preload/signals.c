@@ -29,7 +29,7 @@
 #include "real.h"
 #include "valgrind.h"
 
-/* The signals that are ours; virtual bits have their order. */
+/* The signals that are ours. */
 #define OURS_MAX 3
 
 /* How the kernel wants it. */
@@ -59,16 +59,16 @@ static pthread_mutex_t action_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t sequence;
 static struct sigaction actions[OURS_MAX];
 static const int signals_of[OURS_MAX] = {SIGSEGV, SIGBUS, SIGILL};
-static int mask_bits[KERNEL_NSIG + 1];
+static uint64_t mask_bits[KERNEL_NSIG + 1];
 
 /*
  * This thread's.
- *  blocked	virtual bits
+ *  blocked	those of ours that it believes to block
  *  pending	signals that came while they were blocked
  *  depth_*	how often a handler failed at the same place, see too_deep()
  */
-static SHIM_TLS int blocked;
-static SHIM_TLS int pending;
+static SHIM_TLS uint64_t blocked;
+static SHIM_TLS uint64_t pending;
 static SHIM_TLS siginfo_t pending_info[OURS_MAX];
 static SHIM_TLS uintptr_t depth_frame;
 static SHIM_TLS uint64_t depth_rip;
@@ -82,30 +82,7 @@ static int index_of(int sig)
 	return -1;
 }
 
-static int bits_of(const sigset_t *set)
-{
-	int bits = 0;
-
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
-		if (sigismember(set, signals_of[i]) == 1)
-			bits |= 1 << i;
-	return bits;
-}
-
-static void bits_take(sigset_t *set)
-{
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
-		sigdelset(set, signals_of[i]);
-}
-
-static void bits_give(sigset_t *set, int bits)
-{
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
-		if (bits & 1 << i)
-			sigaddset(set, signals_of[i]);
-}
-
-/* ---- the system calls, past every wrapper ---- */
+/* ---- sets: the kernel's, and libc's, whose first word that is ---- */
 
 static uint64_t sig_bit(int sig)
 {
@@ -114,12 +91,39 @@ static uint64_t sig_bit(int sig)
 
 static uint64_t managed_bits(void)
 {
-	uint64_t bits = 0;
+	uint64_t bits = sig_bit(SIGSEGV) | sig_bit(SIGBUS);
 
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
-		bits |= sig_bit(signals_of[i]);
-	return bits;
+	return managed == OURS_MAX ? bits | sig_bit(SIGILL) : bits;
 }
+
+static uint64_t set_word(const sigset_t *set)
+{
+	uint64_t word;
+
+	memcpy(&word, set, sizeof(word));
+	return word;
+}
+
+static uint64_t bits_of(const sigset_t *set)
+{
+	return set_word(set) & managed_bits();
+}
+
+static void bits_take(sigset_t *set)
+{
+	uint64_t word = set_word(set) & ~managed_bits();
+
+	memcpy(set, &word, sizeof(word));
+}
+
+static void bits_give(sigset_t *set, uint64_t bits)
+{
+	uint64_t word = set_word(set) | bits;
+
+	memcpy(set, &word, sizeof(word));
+}
+
+/* ---- the system calls, past every wrapper ---- */
 
 static void raw_mask(int how, const uint64_t *set, uint64_t *old)
 {
@@ -245,23 +249,21 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	actions_unlock(&mask);
 }
 
-static int action_change(int sig, const struct sigaction *act, struct sigaction *old,
-			 int (*next)(int, const struct sigaction *, struct sigaction *))
+typedef int (*action_fn)(int sig, const struct sigaction *act, struct sigaction *old);
+
+static int action_managed(int sig, const struct sigaction *act, struct sigaction *old,
+			  action_fn next)
 {
 	struct sigaction copy = {.sa_flags = 0}, was;
-	int i = index_of(sig), bits = 0, rc = 0;
+	int i = index_of(sig), rc = 0;
+	uint64_t bits = 0;
 	sigset_t mask;
 
-	if (straight() || sig < 1 || sig > KERNEL_NSIG)
-		return next(sig, act, old);
 	/* The client's pointers are used outside of the lock. */
 	if (act) {
 		copy = *act;
 		bits = bits_of(&copy.sa_mask);
 	}
-	/* The usual case is the kernel's alone: a handler, that blocks nothing of ours. */
-	if (i < 0 && !bits && !ui_load_relaxed(&mask_bits[sig]))
-		return next(sig, act, old);
 	actions_lock(&mask);
 	if (i >= 0 && ours) {
 		was = actions[i];
@@ -280,6 +282,18 @@ static int action_change(int sig, const struct sigaction *act, struct sigaction 
 	if (!rc && old)
 		*old = was;
 	return rc;
+}
+
+static int action_change(int sig, const struct sigaction *act, struct sigaction *old,
+			 action_fn next)
+{
+	if (straight() || sig < 1 || sig > KERNEL_NSIG)
+		return next(sig, act, old);
+	/* The usual case is the kernel's alone: a handler, that blocks nothing of ours. */
+	if (!(sig_bit(sig) & managed_bits()) && !(act && bits_of(&act->sa_mask)) &&
+	    !ui_load_relaxed(&mask_bits[sig]))
+		return next(sig, act, old);
+	return action_managed(sig, act, old, next);
 }
 
 SHIM_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
@@ -368,9 +382,11 @@ SHIM_EXPORT sighandler_t sigset(int sig, sighandler_t handler)
 static void deliver_pending(void)
 {
 	for (int i = 0; i < OURS_MAX && i < managed; i++) {
-		if (!(pending & (1 << i)) || (blocked & (1 << i)))
+		uint64_t bit = sig_bit(signals_of[i]);
+
+		if (!(pending & bit) || (blocked & bit))
 			continue;
-		pending &= ~(1 << i);
+		pending &= ~bit;
 		raw_queue(signals_of[i], &pending_info[i]);
 	}
 }
@@ -379,13 +395,14 @@ typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
 
 static int mask_change(int how, const sigset_t *set, sigset_t *old, mask_fn next)
 {
-	int was = blocked, bits, rc;
+	uint64_t was = blocked, bits;
 	sigset_t copy;
+	int rc;
 
 	if (straight())
 		return next(how, set, old);
-	if (!set) {
-		rc = next(how, NULL, old);
+	if (!set || !(bits_of(set) | was)) {
+		rc = next(how, set, old);
 	} else {
 		copy = *set;
 		bits = bits_of(&copy);
@@ -588,10 +605,7 @@ void signals_init(bool on)
 	managed = lacks_direct_stores() ? OURS_MAX : OURS_MAX - 1;
 	set = managed_bits();
 	raw_mask(SIG_UNBLOCK, &set, &old);
-	blocked = 0;
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
-		if (old & sig_bit(signals_of[i]))
-			blocked |= 1 << i;
+	blocked = old & set;
 }
 
 /* ---- passing on ---- */
@@ -685,10 +699,10 @@ void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind
 		return;
 	}
 	act = action_get(i);
-	held = blocked & (1 << i);
+	held = blocked & sig_bit(sig);
 	if (kind == SIGNALS_SENT) {
 		if (held) {
-			pending |= 1 << i;
+			pending |= sig_bit(sig);
 			pending_info[i] = *info;
 			return;
 		}

@@ -43,7 +43,8 @@ SHIM_WRAP(int, close_range, (unsigned int first, unsigned int last, int flags))
 	int rc;
 
 	/* The engine's are close-on-exec already. */
-	if (shim_bypass() || first > last || (flags & CLOSE_RANGE_CLOEXEC))
+	if (shim_bypass() || first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
+	    !__atomic_load_n(&fdtable_any, __ATOMIC_ACQUIRE))
 		return real_close_range(first, last, flags);
 	shim_enter(&entry);
 	rc = fdtable_close_range(first, last, flags);

@@ -45,13 +45,22 @@ static void sending(const struct msghdr *msg)
 	}
 }
 
+static bool has_descriptors(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+
+	while (cmsg && (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS))
+		cmsg = CMSG_NXTHDR(msg, cmsg);
+	return cmsg;
+}
+
 static void received(struct msghdr *msg)
 {
 	struct shim_entry entry;
 	struct cmsghdr *cmsg;
 
 	if (shim_likely(!msg->msg_control || !msg->msg_controllen) || shim_bypass() ||
-	    !shim_run_dir())
+	    !shim_run_dir() || !has_descriptors(msg))
 		return;
 	shim_enter(&entry);
 	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {

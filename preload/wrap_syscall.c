@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 
+#include "fdtable.h"
 #include "memlock.h"
 #include "path.h"
 #include "shim.h"
@@ -19,6 +20,8 @@
 #endif
 
 long wrap_syscall(long nr, long a, long b, long c, long d, long e)
+	__attribute__((used, visibility("hidden")));
+long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e)
 	__attribute__((used, visibility("hidden")));
 
 /* By the names that other programs find, ours if nobody came before us. */
@@ -39,15 +42,15 @@ int shim_chdir(const char *path) __asm__("chdir");
 int shim_fchdir(int fd) __asm__("fchdir");
 char *shim_getcwd(char *buf, size_t size) __asm__("getcwd");
 
-/* 1: ours to look at; 2: makes a process. */
+/* 1: ours to look at; 2: makes a process; 3: of the descriptor that is its first argument. */
 const unsigned char wrap_syscall_kind[SYS_faccessat2 + 1] __attribute__((used,
 									 visibility("hidden"))) = {
-	[SYS_close] = 1,      [SYS_close_range] = 1, [SYS_ioctl] = 1,	  [SYS_fcntl] = 1,
-	[SYS_dup] = 1,	      [SYS_dup2] = 1,	     [SYS_dup3] = 1,	  [SYS_open] = 1,
+	[SYS_close] = 3,      [SYS_close_range] = 1, [SYS_ioctl] = 3,	  [SYS_fcntl] = 3,
+	[SYS_dup] = 3,	      [SYS_dup2] = 1,	     [SYS_dup3] = 1,	  [SYS_open] = 1,
 	[SYS_openat] = 1,     [SYS_openat2] = 1,     [SYS_stat] = 1,	  [SYS_lstat] = 1,
-	[SYS_fstat] = 1,      [SYS_newfstatat] = 1,  [SYS_statx] = 1,	  [SYS_access] = 1,
+	[SYS_fstat] = 3,      [SYS_newfstatat] = 1,  [SYS_statx] = 1,	  [SYS_access] = 1,
 	[SYS_faccessat] = 1,  [SYS_faccessat2] = 1,  [SYS_readlink] = 1,  [SYS_readlinkat] = 1,
-	[SYS_getdents64] = 1, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	  [SYS_getcwd] = 1,
+	[SYS_getdents64] = 3, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	  [SYS_getcwd] = 1,
 	[SYS_setuid] = 1,     [SYS_setreuid] = 1,    [SYS_setresuid] = 1, [SYS_capset] = 1,
 	[SYS_setrlimit] = 1,  [SYS_prlimit64] = 1,   [SYS_unshare] = 1,	  [SYS_setns] = 1,
 	[SYS_clone] = 2,      [SYS_fork] = 2,	     [SYS_clone3] = 2,
@@ -143,6 +146,13 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e)
 	return on_descriptor(nr, a, b, c, d);
 }
 
+long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e)
+{
+	if (!fdtable_slot((int)a))
+		return real_syscall(nr, a, b, c);
+	return wrap_syscall(nr, a, b, c, d, e);
+}
+
 __asm__(".text\n"
 	".globl syscall\n"
 	".type syscall, @function\n"
@@ -154,7 +164,10 @@ __asm__(".text\n"
 	"	movzbl (%rax,%rdi), %eax\n"
 	"	cmpl $1, %eax\n"
 	"	je wrap_syscall\n"
-	"	ja 1f\n"
+	"	jb 2f\n"
+	"	cmpl $2, %eax\n"
+	"	ja wrap_syscall_fd\n"
+	"	je 1f\n"
 	"2:	movq real_syscall@GOTPCREL(%rip), %rax\n"
 	"	jmp *(%rax)\n"
 	"1:	pushq %rdi\n"
