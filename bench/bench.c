@@ -14,6 +14,7 @@
 #define RUNS 31
 #define RUN_NS 1000000.0
 #define MAX_THREADS 16
+#define STEPPED 20
 
 /*
  * One thread of a run.  begun and ended are its own until it is joined, the rest
@@ -88,6 +89,20 @@ static int counting(const char *name, bench_fn fn, void *arg)
 	return wanted != NULL;
 }
 
+/* Under bench-steps, which answers in registers; the first time is for what is done once. */
+static void bench_stepped(const char *name, bench_fn fn, void *arg)
+{
+	uint64_t steps, calls;
+
+	fn(arg, 1);
+	__asm__ volatile("int3" : : : "memory");
+	fn(arg, STEPPED);
+	__asm__ volatile("int3" : "=a"(steps), "=d"(calls) : : "memory");
+	printf("{\"name\": \"%s\", \"instructions\": %.1f, \"calls\": %.1f}\n", name,
+	       (double)steps / STEPPED, (double)calls / STEPPED);
+	fflush(stdout);
+}
+
 void bench(const char *name, bench_fn fn, void *arg)
 {
 	double results[RUNS];
@@ -96,11 +111,17 @@ void bench(const char *name, bench_fn fn, void *arg)
 
 	if (counting(name, fn, arg))
 		return;
+	if (getenv("BENCH_STEPS")) {
+		bench_stepped(name, fn, arg);
+		return;
+	}
 	n = calibrate(fn, arg);
 	for (i = 0; i < RUNS; i++)
 		results[i] = timed(fn, arg, n) / (double)n;
 	qsort(results, RUNS, sizeof(results[0]), compare);
-	bench_result(name, results[RUNS / 2], RUNS);
+	printf("{\"name\": \"%s\", \"ns\": %.2f, \"least\": %.2f, \"runs\": %u}\n", name,
+	       results[RUNS / 2], results[0], RUNS);
+	fflush(stdout);
 }
 
 void bench_prepared(const char *name, bench_fn fn, void (*prepare)(void *arg), void *arg,

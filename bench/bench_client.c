@@ -5,10 +5,13 @@
  *
  *  client.ioctl.raw	a cheap ioctl of a descriptor that isn't ours, by syscall()
  *  client.ioctl.libc	the same by ioctl(): under the shim, the price of asking
- *  client.call.*	other calls that aren't ours, each as cheap as it comes; .dev: of
- *			a path under /dev, which has to be looked up
+ *  client.call.*	other calls that aren't ours, each as cheap as it comes; .dev, .sys,
+ *			.proc: of a path there, which has to be looked at
+ *  client.signal	a fault, and a handler that does nothing but step over it
  *  client.mmio.*	a trapped load and store; argument: the device's cdev
+ *  client.memory.*	the same of ordinary memory, and of a BAR that is some
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "../examples/uapi.h"
@@ -62,6 +67,7 @@ enum {
 };
 
 static char byte;
+static char text[4096];
 static char page[4096] __attribute__((aligned(4096)));
 static struct iovec iov = {.iov_base = &byte, .iov_len = 1};
 static struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -72,13 +78,28 @@ static sigset_t set;
 
 CALL(open_close, close(open("/etc/passwd", O_RDONLY | O_CLOEXEC)))
 CALL(open_dev, close(open("/dev/null", O_RDONLY | O_CLOEXEC)))
+CALL(open_sys, close(open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC)))
+CALL(open_proc, close(open("/proc/self/stat", O_RDONLY | O_CLOEXEC)))
+CALL(stat_shm, stat("/dev/shm", &st))
+CALL(stat_class, stat("/sys/class/net", &st))
+CALL(stat_at, fstatat(AT_FDCWD, "nothing", &st, 0) ? 0 : -1)
+CALL(access, access("/etc/passwd", R_OK))
+CALL(readlink, readlink("/proc/self/exe", text, sizeof(text)))
+CALL(pread, pread(fds[ZERO_DEVICE], &byte, 1, 0))
+CALL(readv, readv(fds[ZERO_DEVICE], &iov, 1))
+CALL(writev, writev(fds[NULL_DEVICE], &iov, 1))
+CALL(getcwd, getcwd(text, sizeof(text)) ? 0 : -1)
+CALL(opendir, closedir(opendir("/etc/security")))
+CALL(fopen, fclose(fopen("/etc/passwd", "re")))
+CALL(syscall, syscall(SYS_close, -1) ? 0 : -1)
+CALL(send_recv, send(fds[SOCKET], &byte, 1, 0) + recv(fds[SOCKET + 1], &byte, 1, 0))
 CALL(dup_close, close(dup(fds[PIPE])))
 CALL(fcntl, fcntl(fds[PIPE], F_GETFD))
 CALL(read, read(fds[ZERO_DEVICE], &byte, 1))
 CALL(write, write(fds[NULL_DEVICE], &byte, 1))
 CALL(fstat, fstat(fds[PIPE], &st))
 CALL(stat, stat("/etc/passwd", &st))
-CALL(mprotect, mprotect(page, 4096, PROT_READ))
+CALL(mprotect, mprotect(page, 4096, PROT_READ | PROT_WRITE))
 CALL(mmap, munmap(mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096))
 CALL(madvise, madvise(NULL, 0, MADV_NORMAL))
 CALL(poll, poll(&pfd, 1, 0))
@@ -94,18 +115,33 @@ static const struct {
 } calls[] = {
 	{"client.call.open_close", call_open_close},
 	{"client.call.open_close.dev", call_open_dev},
+	{"client.call.open_close.sys", call_open_sys},
+	{"client.call.open_close.proc", call_open_proc},
+	{"client.call.opendir_closedir", call_opendir},
+	{"client.call.fopen_fclose", call_fopen},
 	{"client.call.dup_close", call_dup_close},
+	{"client.call.syscall", call_syscall},
 	{"client.call.fcntl", call_fcntl},
 	{"client.call.read", call_read},
+	{"client.call.pread", call_pread},
+	{"client.call.readv", call_readv},
 	{"client.call.write", call_write},
+	{"client.call.writev", call_writev},
 	{"client.call.fstat", call_fstat},
 	{"client.call.stat", call_stat},
+	{"client.call.stat.dev", call_stat_shm},
+	{"client.call.stat.sys", call_stat_class},
+	{"client.call.fstatat.none", call_stat_at},
+	{"client.call.access", call_access},
+	{"client.call.readlink.proc", call_readlink},
+	{"client.call.getcwd", call_getcwd},
 	{"client.call.mmap_munmap", call_mmap},
 	{"client.call.mprotect", call_mprotect},
 	{"client.call.madvise", call_madvise},
 	{"client.call.poll", call_poll},
 	{"client.call.ppoll", call_ppoll},
 	{"client.call.sendmsg_recvmsg", call_sendmsg},
+	{"client.call.send_recv", call_send_recv},
 	{"client.call.getsockopt", call_getsockopt},
 	{"client.call.sigaction", call_sigaction},
 	{"client.call.sigprocmask", call_sigprocmask},
@@ -143,41 +179,92 @@ static void mmio_store(void *arg, uint64_t n)
 		*reg = 0;
 }
 
-static void *map_bar0(const char *path)
+/* A fault whose handler does as little as one can: what the machine takes for a trap. */
+static void step_over(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)info;
+	uc->uc_mcontext.gregs[REG_RIP] += 2;
+}
+
+static void fault(void *arg, uint64_t n)
+{
+	while (n--)
+		__asm__ volatile("movl (%0), %%eax" : : "r"(arg) : "rax", "memory");
+}
+
+static void bench_signal(void)
+{
+	struct sigaction catch = {.sa_sigaction = step_over, .sa_flags = SA_SIGINFO | SA_NODEFER},
+			 old;
+	void *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	sigfillset(&catch.sa_mask);
+	if (none == MAP_FAILED || sigaction(SIGSEGV, &catch, &old))
+		abort();
+	bench("client.signal", fault, none);
+	sigaction(SIGSEGV, &old, NULL);
+	munmap(none, 4096);
+}
+
+static int open_device(const char *path)
 {
 	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind)};
-	struct vfio_region_info info = {.argsz = sizeof(info)};
 	int device = open(path, O_RDWR);
-	void *bar;
 
 	bind.iommufd = open("/dev/iommu", O_RDWR);
-	if (device < 0 || bind.iommufd < 0 || ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
-	    ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info)) {
+	if (device < 0 || bind.iommufd < 0 || ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind)) {
 		perror(path);
 		exit(1);
 	}
+	return device;
+}
+
+/* NULL: it hasn't this one. */
+static void *map_bar(int device, uint32_t index)
+{
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = index};
+	void *bar;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) || !info.size)
+		return NULL;
 	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)info.offset);
-	if (bar == MAP_FAILED) {
+	return bar == MAP_FAILED ? NULL : bar;
+}
+
+/* Of the test device with bar-shared=on: registers, and a page of memory. */
+static void bench_mmio(const char *path)
+{
+	int device = open_device(path);
+	char *bar = map_bar(device, 0), *shared = map_bar(device, 4);
+
+	if (!bar) {
 		perror("mmap");
 		exit(1);
 	}
-	return bar;
+	bench("client.mmio.load", mmio_load, bar);
+	bench("client.mmio.store", mmio_store, bar);
+	if (shared) {
+		bench("client.memory.bar", mmio_store, shared + 4096);
+		bench("client.memory.bar.load", mmio_load, shared + 4096);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	int pipes[2];
-	void *bar;
 
 	if (pipe(pipes))
 		return 1;
 	bench("client.ioctl.raw", ioctl_raw, &pipes[0]);
 	bench("client.ioctl.libc", ioctl_libc, &pipes[0]);
 	bench_calls();
-	if (argc > 1) {
-		bar = map_bar0(argv[1]);
-		bench("client.mmio.load", mmio_load, bar);
-		bench("client.mmio.store", mmio_store, bar);
-	}
+	bench_signal();
+	bench("client.memory", mmio_store, page);
+	bench("client.memory.load", mmio_load, page);
+	if (argc > 1)
+		bench_mmio(argv[1]);
 	return 0;
 }
