@@ -341,7 +341,8 @@ void engine_stop(void)
 
 	/* Mapped BARs hold files. */
 	if (old)
-		trap_unmap((void *)4096, (size_t)-8192);
+		if (trap_unmap((void *)4096, (size_t)-8192))
+			trap_unmapped();
 	fdtable_shutdown();
 	if (!old)
 		return;

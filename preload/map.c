@@ -77,17 +77,36 @@ out_leave:
 	return out;
 }
 
-/* Before memory is taken away. */
-static void forget(void *addr, size_t len)
+/* Is there something of ours in what the client is about to take away? */
+static bool takes_ours(void *addr, size_t len)
 {
-	struct shim_entry entry;
+	return len && whole_pages(addr) && !shim_bypass() && trap_overlaps(addr, len);
+}
 
-	if (!len || !whole_pages(addr) || shim_bypass() || !trap_overlaps(addr, len))
-		return;
-	shim_enter(&entry);
-	trap_unmap(addr, len);
+/*
+ * Around the client's call that takes it away.  Signals wait meanwhile: other threads that
+ * still use it wait for this one.
+ */
+struct taking {
+	struct shim_entry entry;
+	bool forgot;
+};
+
+static void take_begin(struct taking *t, void *addr, size_t len)
+{
+	shim_enter(&t->entry);
+	t->forgot = trap_unmap(addr, len);
+}
+
+/* @err: why the call failed, or 0. */
+static void take_end(struct taking *t, int err)
+{
+	if (t->forgot)
+		trap_unmapped();
 	fdtable_reap();
-	shim_leave(&entry);
+	if (err)
+		t->entry.saved_errno = err;
+	shim_leave(&t->entry);
 }
 
 /* Ours, or over something that may be; apart, for what it has on the stack is cleared first. */
@@ -97,8 +116,6 @@ static __attribute__((noinline)) void *map_over(void *addr, size_t len, int prot
 	struct pin pin = {.on = false};
 	void *out;
 
-	if (replaces && !ours)
-		forget(addr, len);
 	if (replaces && pin_needed())
 		pin_add(&pin, UIOMMU_MM_UNMAP, addr, len);
 	if (!pin_begin(&pin))
@@ -115,6 +132,18 @@ static __attribute__((noinline)) void *map_over(void *addr, size_t len, int prot
 	return ours && out != MAP_FAILED ? map_file(addr, len, prot, flags, fd, off) : out;
 }
 
+static __attribute__((noinline)) void *map_instead(void *addr, size_t len, int prot, int flags,
+						   int fd, off_t off)
+{
+	struct taking t;
+	void *out;
+
+	take_begin(&t, addr, len);
+	out = map_over(addr, len, prot, flags, fd, off, false, true);
+	take_end(&t, out == MAP_FAILED ? errno : 0);
+	return out;
+}
+
 SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t off))
 {
 	bool ours = !(flags & MAP_ANONYMOUS) && !fdtable_foreign(fd);
@@ -122,6 +151,8 @@ SHIM_WRAP(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, of
 
 	if (shim_likely(!ours && !replaces))
 		return real_mmap(addr, len, prot, flags, fd, off);
+	if (replaces && !ours && takes_ours(addr, len))
+		return map_instead(addr, len, prot, flags, fd, off);
 	return map_over(addr, len, prot, flags, fd, off, ours, replaces);
 }
 SHIM_ALIAS(mmap64, mmap);
@@ -139,9 +170,21 @@ static __attribute__((noinline)) int unmap_pinned(void *addr, size_t len)
 	return rc;
 }
 
+static __attribute__((noinline)) int unmap_ours(void *addr, size_t len)
+{
+	struct taking t;
+	int rc;
+
+	take_begin(&t, addr, len);
+	rc = pin_needed() ? unmap_pinned(addr, len) : real_munmap(addr, len);
+	take_end(&t, rc ? errno : 0);
+	return rc;
+}
+
 SHIM_WRAP(int, munmap, (void *addr, size_t len))
 {
-	forget(addr, len);
+	if (shim_unlikely(takes_ours(addr, len)))
+		return unmap_ours(addr, len);
 	if (!pin_needed())
 		return real_munmap(addr, len);
 	return unmap_pinned(addr, len);
@@ -169,9 +212,17 @@ static void *remap_pinned(void *addr, size_t len, size_t to, int flags, void *wh
 	return out;
 }
 
+static void *remap_host(void *addr, size_t len, size_t to, int flags, void *where)
+{
+	if (pin_needed())
+		return remap_pinned(addr, len, to, flags, where);
+	return real_mremap(addr, len, to, flags, where);
+}
+
 SHIM_WRAP(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))
 {
 	struct shim_entry entry;
+	struct taking t;
 	void *where = NULL;
 	void *out;
 	va_list ap;
@@ -194,12 +245,13 @@ SHIM_WRAP(void *, mremap, (void *addr, size_t len, size_t to, int flags, ...))
 		}
 		if (rc)
 			return out;
-	} else if (flags & MREMAP_FIXED) {
-		forget(where, to);
 	}
-	if (pin_needed())
-		return remap_pinned(addr, len, to, flags, where);
-	return real_mremap(addr, len, to, flags, where);
+	if (!(flags & MREMAP_FIXED) || !takes_ours(where, to))
+		return remap_host(addr, len, to, flags, where);
+	take_begin(&t, where, to);
+	out = remap_host(addr, len, to, flags, where);
+	take_end(&t, out == MAP_FAILED ? errno : 0);
+	return out;
 }
 
 static __attribute__((noinline)) int protect_pinned(void *addr, size_t len, int prot)

@@ -338,11 +338,12 @@ static void deliver(const struct insn_fault *fault, ucontext_t *uc, int client_e
 /*
  * Another thread may be replacing device memory by something accessible: it was
  * forgotten already, and the real mmap() is on its way or done.  For a processor
- * that is one step.  Then trying again works, after a while; if it never does, the
- * kernel's own fault is the client's.
+ * that is one step.  So who comes in between waits, however long that thread isn't
+ * scheduled, and tries again.  If that changes nothing the kernel's own fault is the client's.
  */
-#define TRIES_YIELD 10
-#define TRIES 110
+#define TRIES 3
+#define WAIT_YIELDS 10
+#define WAIT_NAPS 100000 /* some ten seconds: a thread may have been killed in between */
 
 static SHIM_TLS struct {
 	uint64_t rip;
@@ -351,27 +352,36 @@ static SHIM_TLS struct {
 	unsigned int count;
 } tried;
 
+static bool waited(void)
+{
+	struct timespec nap = {.tv_nsec = 100000};
+	unsigned int n;
+
+	for (n = 0; n < WAIT_NAPS && region_leaving(); n++) {
+		if (n < WAIT_YIELDS)
+			shim_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		else
+			shim_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
+	}
+	return n;
+}
+
 static bool try_again(const ucontext_t *uc, uint64_t addr)
 {
 	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-	uint64_t changes = region_changes();
-	struct timespec nap = {.tv_nsec = 100000};
+	uint64_t changes;
+	bool late = waited();
 
-	if (!region_was(addr))
+	if (!late && !region_was(addr))
 		return false;
+	changes = region_changes();
 	if (tried.rip != rip || tried.addr != addr || tried.changes != changes) {
 		tried.rip = rip;
 		tried.addr = addr;
 		tried.changes = changes;
 		tried.count = 0;
 	}
-	if (tried.count++ >= TRIES)
-		return false;
-	if (tried.count < TRIES_YIELD)
-		shim_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-	else
-		shim_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
-	return true;
+	return tried.count++ < TRIES;
 }
 
 /* ---- valgrind ---- */

@@ -42,9 +42,12 @@ int trap_map(struct uiommu_mapping *m, void *addr_hint, size_t len, int prot, in
  * any range: forgets the trapped parts of it.  The memory itself stays as it
  * is, the real call does the rest.  Costs two loads when nothing is trapped near.
  *
- * Return: 1 if there was such a part, else 0.
+ * Return: 1 if there was such a part: then trap_unmapped() is to be called *after* the
+ * client's call, by the same thread and with signals blocked throughout.  Other threads'
+ * accesses wait for it; for a processor that is one step.  Else 0.
  */
 int trap_unmap(void *addr, size_t len);
+void trap_unmapped(void);
 
 /*
  * mremap() of a trapped range moves or shrinks what is trapped; a range that

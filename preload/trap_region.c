@@ -57,12 +57,16 @@ struct region {
  *  used	atomic: regions ever taken, grows under region_lock
  *  low, high	atomic: no region was ever outside
  *  changes	atomic: counts what was done under the lock
+ *  leaving	atomic: how many ranges were forgotten that are still without rights
+ *  leaving_here	of them by this thread
  */
 static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct region *chunks[CHUNKS];
 static uint64_t used;
 static uint64_t low = ~0ull, high;
 static uint64_t changes;
+static uint64_t leaving;
+static SHIM_TLS unsigned int leaving_here;
 
 static struct region *region_at(uint64_t n)
 {
@@ -143,6 +147,24 @@ bool region_find(uint64_t addr, struct region_ref *ref)
 void region_put(const struct region_ref *ref)
 {
 	put(ref->region);
+}
+
+/* Seen by who finds a range gone: it's stored before that is. */
+static void leave_begin(void)
+{
+	leaving_here++;
+	ui_fetch_add(&leaving, 1);
+}
+
+static void leave_end(void)
+{
+	leaving_here--;
+	ui_fetch_sub(&leaving, 1);
+}
+
+bool region_leaving(void)
+{
+	return ui_load_acquire(&leaving) && !leaving_here;
 }
 
 uint64_t region_changes(void)
@@ -454,7 +476,16 @@ int trap_unmap(void *addr, size_t len)
 	len = (len + PAGE - 1) & ~(PAGE - 1);
 	if (!trap_overlaps(addr, len))
 		return 0;
-	return forget(start, start + len);
+	leave_begin();
+	if (forget(start, start + len))
+		return 1;
+	leave_end();
+	return 0;
+}
+
+void trap_unmapped(void)
+{
+	leave_end();
 }
 
 /* The one region that has all of [start, end), with a reference on its mapping. */
@@ -484,6 +515,7 @@ int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_
 	if (new_len > old_len || !whole(start, start + old_len, &ref))
 		return -EFAULT;
 	trap_revoke(); /* so that it is one mapping for the kernel, too */
+	leave_begin();
 	rc = shim_syscall(SYS_mremap, (long)addr, (long)old_len, (long)new_len, flags,
 			  (long)new_addr, 0);
 	if (rc < 0 && rc >= -4095)
@@ -504,6 +536,7 @@ int trap_remap(void *addr, size_t old_len, size_t new_len, int flags, void *new_
 	valgrind_defined((uint64_t)rc, new_len);
 	rc = 1;
 out_put:
+	leave_end();
 	region_put(&ref);
 	return (int)rc;
 }
@@ -601,6 +634,7 @@ void trap_revoke(void)
 void trap_atfork_child(void)
 {
 	pthread_mutex_init(&region_lock, NULL);
+	ui_store_relaxed(&leaving, leaving_here);
 	trap_mem_atfork_child();
 	/* Nobody would tell this process when it may not be had any more. */
 	for (uint64_t i = 0; i < used; i++) {

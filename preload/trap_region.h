@@ -33,6 +33,8 @@ void region_put(const struct region_ref *ref);
 bool region_open(const struct region_ref *ref, uint64_t addr);
 /* Was it trapped a while ago?  May say yes for an address that never was ours again. */
 bool region_was(uint64_t addr);
+/* Is another thread between forgetting a range and what takes its place? */
+bool region_leaving(void);
 /* Differs from before if a range was added or forgotten since. */
 uint64_t region_changes(void);
 

@@ -494,7 +494,8 @@ static void flush_runs(void)
 		run_one(&runs[i], 1, fake.bytes);
 		compare(&runs[i]);
 	}
-	trap_unmap(window, FAKE_SIZE);
+	if (trap_unmap(window, FAKE_SIZE))
+		trap_unmapped();
 	run_count = 0;
 }
 
