@@ -202,6 +202,10 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	  (in, from, out, to, n, flags))                                                           \
 	X(char *, realpath, (const char *path, char *buf), (path, buf))                            \
 	X(pid_t, fork, (void), ())                                                                 \
+	X(int, clone,                                                                              \
+	  (int (*fn)(void *), void *stack, int flags, void *arg, void *parent, void *tls,          \
+	   void *child),                                                                           \
+	  (fn, stack, flags, arg, parent, tls, child))                                             \
 	X(int, getsockopt, (int fd, int level, int option, void *value, socklen_t *len),           \
 	  (fd, level, option, value, len))                                                         \
 	X(int, setsockopt, (int fd, int level, int option, const void *value, socklen_t len),      \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * syscall(): for the numbers that make, use or close descriptors, take paths, or change
- * limits, as programs call them that are older than libc's own names for them.  Everything
+ * syscall(): for the numbers that make, use or close descriptors, map memory, take paths, or
+ * change limits, as programs call them that are older than libc's own names for them.  Everything
  * else is a jump to the real one, without a frame of ours on the stack (before a new
  * process somebody is made to listen to it): syscall(SYS_clone) may return twice on it.
+ * So is clone().
  */
 #include <errno.h>
 #include <linux/openat2.h>
@@ -19,9 +20,9 @@
 #error "the numbers are x86-64's"
 #endif
 
-long wrap_syscall(long nr, long a, long b, long c, long d, long e)
+long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	__attribute__((used, visibility("hidden")));
-long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e)
+long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e, long f)
 	__attribute__((used, visibility("hidden")));
 
 /* By the names that other programs find, ours if nobody came before us. */
@@ -38,6 +39,17 @@ int shim_statx(int dir, const char *path, int flags, unsigned int mask,
 	       struct statx *stx) __asm__("statx");
 ssize_t shim_readlinkat(int dir, const char *path, char *buf, size_t size) __asm__("readlinkat");
 ssize_t shim_getdents64(int fd, void *buf, size_t size) __asm__("getdents64");
+ssize_t shim_read(int fd, void *buf, size_t n) __asm__("read");
+ssize_t shim_write(int fd, const void *buf, size_t n) __asm__("write");
+ssize_t shim_pread(int fd, void *buf, size_t n, off_t off) __asm__("pread");
+ssize_t shim_pwrite(int fd, const void *buf, size_t n, off_t off) __asm__("pwrite");
+ssize_t shim_readv(int fd, const struct iovec *iov, int n) __asm__("readv");
+ssize_t shim_writev(int fd, const struct iovec *iov, int n) __asm__("writev");
+void *shim_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off) __asm__("mmap");
+int shim_munmap(void *addr, size_t len) __asm__("munmap");
+void *shim_mremap(void *addr, size_t len, size_t to, int flags, ...) __asm__("mremap");
+int shim_mprotect(void *addr, size_t len, int prot) __asm__("mprotect");
+int shim_madvise(void *addr, size_t len, int advice) __asm__("madvise");
 int shim_chdir(const char *path) __asm__("chdir");
 int shim_fchdir(int fd) __asm__("fchdir");
 char *shim_getcwd(char *buf, size_t size) __asm__("getcwd");
@@ -53,7 +65,10 @@ const unsigned char wrap_syscall_kind[SYS_faccessat2 + 1] __attribute__((used,
 	[SYS_getdents64] = 3, [SYS_chdir] = 1,	     [SYS_fchdir] = 1,	  [SYS_getcwd] = 1,
 	[SYS_setuid] = 1,     [SYS_setreuid] = 1,    [SYS_setresuid] = 1, [SYS_capset] = 1,
 	[SYS_setrlimit] = 1,  [SYS_prlimit64] = 1,   [SYS_unshare] = 1,	  [SYS_setns] = 1,
-	[SYS_clone] = 2,      [SYS_fork] = 2,	     [SYS_clone3] = 2,
+	[SYS_read] = 3,	      [SYS_write] = 1,	     [SYS_pread64] = 3,	  [SYS_pwrite64] = 3,
+	[SYS_readv] = 3,      [SYS_writev] = 3,	     [SYS_mmap] = 1,	  [SYS_munmap] = 1,
+	[SYS_mremap] = 1,     [SYS_mprotect] = 1,    [SYS_madvise] = 1,	  [SYS_clone] = 2,
+	[SYS_fork] = 2,	      [SYS_clone3] = 2,
 };
 
 /* What is not ours keeps its rules about how a path may be walked. */
@@ -92,6 +107,18 @@ static long on_descriptor(long nr, long a, long b, long c, long d)
 		return wrap_do_fstat((int)a, (struct stat *)b);
 	case SYS_getdents64:
 		return shim_getdents64((int)a, (void *)b, (size_t)c);
+	case SYS_read:
+		return shim_read((int)a, (void *)b, (size_t)c);
+	case SYS_write:
+		return shim_write((int)a, (const void *)b, (size_t)c);
+	case SYS_pread64:
+		return shim_pread((int)a, (void *)b, (size_t)c, d);
+	case SYS_pwrite64:
+		return shim_pwrite((int)a, (const void *)b, (size_t)c, d);
+	case SYS_readv:
+		return shim_readv((int)a, (const struct iovec *)b, (int)c);
+	case SYS_writev:
+		return shim_writev((int)a, (const struct iovec *)b, (int)c);
 	case SYS_fchdir:
 		return shim_fchdir((int)a);
 	}
@@ -109,7 +136,7 @@ static long current_folder(char *buf, size_t size)
 	return cwd ? (long)strlen(cwd) + 1 : -1;
 }
 
-long wrap_syscall(long nr, long a, long b, long c, long d, long e)
+long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	switch (nr) {
 	case SYS_open:
@@ -138,6 +165,16 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e)
 		return shim_readlinkat(AT_FDCWD, (const char *)a, (char *)b, (size_t)c);
 	case SYS_readlinkat:
 		return shim_readlinkat((int)a, (const char *)b, (char *)c, (size_t)d);
+	case SYS_mmap:
+		return (long)shim_mmap((void *)a, (size_t)b, (int)c, (int)d, (int)e, f);
+	case SYS_munmap:
+		return shim_munmap((void *)a, (size_t)b);
+	case SYS_mremap:
+		return (long)shim_mremap((void *)a, (size_t)b, (size_t)c, (int)d, e);
+	case SYS_mprotect:
+		return shim_mprotect((void *)a, (size_t)b, (int)c);
+	case SYS_madvise:
+		return shim_madvise((void *)a, (size_t)b, (int)c);
 	case SYS_chdir:
 		return shim_chdir((const char *)a);
 	case SYS_getcwd:
@@ -146,11 +183,11 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e)
 	return on_descriptor(nr, a, b, c, d);
 }
 
-long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e)
+long wrap_syscall_fd(long nr, long a, long b, long c, long d, long e, long f)
 {
 	if (!fdtable_slot((int)a))
-		return real_syscall(nr, a, b, c);
-	return wrap_syscall(nr, a, b, c, d, e);
+		return real_syscall(nr, a, b, c, d);
+	return wrap_syscall(nr, a, b, c, d, e, f);
 }
 
 __asm__(".text\n"
@@ -170,7 +207,27 @@ __asm__(".text\n"
 	"	je 1f\n"
 	"2:	movq real_syscall@GOTPCREL(%rip), %rax\n"
 	"	jmp *(%rax)\n"
-	"1:	pushq %rdi\n"
+	"1:	call share_before\n"
+	"	jmp 2b\n"
+	"	.cfi_endproc\n"
+	".size syscall, .-syscall\n"
+	".globl clone\n"
+	".globl __clone\n"
+	".type clone, @function\n"
+	".type __clone, @function\n"
+	"clone:\n" /* the child begins on a stack of its own */
+	"__clone:\n"
+	"	.cfi_startproc\n"
+	"	call share_before\n"
+	"	movq real_clone@GOTPCREL(%rip), %rax\n"
+	"	jmp *(%rax)\n"
+	"	.cfi_endproc\n"
+	".size clone, .-clone\n"
+	".size __clone, .-__clone\n"
+	".type share_before, @function\n"
+	"share_before:\n" /* keeps all arguments */
+	"	.cfi_startproc\n"
+	"	pushq %rdi\n"
 	"	.cfi_adjust_cfa_offset 8\n"
 	"	pushq %rsi\n"
 	"	.cfi_adjust_cfa_offset 8\n"
@@ -182,11 +239,7 @@ __asm__(".text\n"
 	"	.cfi_adjust_cfa_offset 8\n"
 	"	pushq %r9\n"
 	"	.cfi_adjust_cfa_offset 8\n"
-	"	subq $8, %rsp\n"
-	"	.cfi_adjust_cfa_offset 8\n"
 	"	call shim_sharing\n"
-	"	addq $8, %rsp\n"
-	"	.cfi_adjust_cfa_offset -8\n"
 	"	popq %r9\n"
 	"	.cfi_adjust_cfa_offset -8\n"
 	"	popq %r8\n"
@@ -199,7 +252,7 @@ __asm__(".text\n"
 	"	.cfi_adjust_cfa_offset -8\n"
 	"	popq %rdi\n"
 	"	.cfi_adjust_cfa_offset -8\n"
-	"	jmp 2b\n"
+	"	ret\n"
 	"	.cfi_endproc\n"
-	".size syscall, .-syscall\n");
+	".size share_before, .-share_before\n");
 _Static_assert(SYS_faccessat2 == 439, "as in the assembly");

@@ -167,6 +167,34 @@ static void test_close_each(void)
 	close(iommufd);
 }
 
+/* Config space and BAR0 of a device. */
+static void access_by_number(int device)
+{
+	struct vfio_region_info info = {.argsz = sizeof(info),
+					.index = VFIO_PCI_CONFIG_REGION_INDEX};
+	uint16_t vendor = 0, command = 0;
+	volatile uint32_t *bar;
+	long where;
+
+	CHECK(!syscall(SYS_ioctl, device, VFIO_DEVICE_GET_REGION_INFO, &info));
+	CHECK(syscall(SYS_pread64, device, &vendor, 2, info.offset) == 2 && vendor == 0x1234);
+	CHECK(syscall(SYS_pread64, device, &command, 2, info.offset + 4) == 2);
+	CHECK(syscall(SYS_pwrite64, device, &command, 2, info.offset + 4) == 2);
+	CHECK_ERR(syscall(SYS_read, device, &vendor, (size_t)-1), EINVAL);
+	info.index = 0;
+	CHECK(!syscall(SYS_ioctl, device, VFIO_DEVICE_GET_REGION_INFO, &info));
+	where = syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, device,
+			info.offset);
+	CHECK(where != -1);
+	bar = (volatile uint32_t *)where;
+	bar[0] = 0x12345000;
+	CHECK(bar[0] == 0x12345000);
+	CHECK(!syscall(SYS_mprotect, where, 4096, PROT_READ | PROT_WRITE));
+	CHECK(bar[0] == 0x12345000);
+	CHECK(!syscall(SYS_munmap, where, 4096));
+	CHECK_ERR(syscall(SYS_mprotect, where, 4096, PROT_READ), ENOMEM);
+}
+
 /* The same by number. */
 static void test_syscall(void)
 {
@@ -180,6 +208,7 @@ static void test_syscall(void)
 	CHECK((int)syscall(SYS_dup3, iommufd, 60, O_CLOEXEC) == 60 && works(60));
 	CHECK((int)syscall(SYS_fcntl, 60, F_DUPFD, 70) == 70 && works(70));
 	CHECK(!bind_to(device, iommufd, NULL));
+	access_by_number(device);
 	CHECK(!syscall(SYS_close, device));
 	CHECK(device_free());
 	CHECK(!syscall(SYS_close_range, 3, ~0u, 0));

@@ -108,6 +108,23 @@ static void test_raw_clone(void)
 	CHECK(works(iommufd));
 }
 
+static int run_child(void *arg)
+{
+	child();
+	return 0;
+}
+
+/* Nor for this one; its child calls a function, on another stack. */
+static void test_libc_clone(void)
+{
+	static char stack[256 << 10] __attribute__((aligned(16)));
+	pid_t pid = clone(run_child, stack + sizeof(stack), SIGCHLD, NULL);
+
+	CHECK(pid > 0);
+	reaped(pid);
+	CHECK(works(iommufd));
+}
+
 /* The usual things between vfork() and exec() must not show in the parent. */
 static void test_vfork(void)
 {
@@ -274,6 +291,7 @@ int main(int argc, char **argv)
 	CHECK(!bind_to(device, iommufd, NULL));
 	test_fork();
 	test_raw_clone();
+	test_libc_clone();
 	test_vfork();
 	test_spawn();
 	test_child_keeps_open();
