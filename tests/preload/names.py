@@ -6,7 +6,7 @@ Two lists of names must be taken over or stand, with a reason, in NAMES:
  - of libc's headers, each function that has a descriptor or a path among its arguments
  - of libc's symbols, each that is a variant (64, fortified, underscores, ...) of one that is
    taken over, in whatever version
- - what a PROGRAM imports, if it's one of the former.
+ - what a PROGRAM or a library that it's linked with imports, if it's one of the former.
 """
 import pathlib
 import re
@@ -35,6 +35,12 @@ def symbols(option, path):
     return found
 
 
+def linked(path):
+    """Where the libraries are that a program or library is linked with."""
+    out = subprocess.run(["ldd", path], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return re.findall(r"=> (/\S+)", out)
+
+
 def declared(compiler):
     """Names of functions that have a descriptor or a path."""
     source = "".join(f"#if __has_include(<{name}.h>)\n#include <{name}.h>\n#endif\n"
@@ -55,8 +61,7 @@ def stem(name):
 def main():
     compiler, preload, names, *programs = sys.argv[1:]
     ours = {name for name, _ in symbols("--defined-only", preload)}
-    libc = subprocess.run(["ldd", preload], stdout=subprocess.PIPE, check=True, text=True).stdout
-    libc = re.search(r"libc\.so\S* => (\S+)", libc)[1]
+    libc = next(path for path in linked(preload) if "/libc.so" in path)
     public = {name for name, version in symbols("--defined-only", libc)
               if version != "GLIBC_PRIVATE"}
     passed, lines = set(), pathlib.Path(names).read_text().splitlines()
@@ -71,7 +76,8 @@ def main():
     wanted = {name: "takes a descriptor or a path" for name in concerned}
     wanted |= {name: "is a variant of one that is taken over" for name in public
                if stem(name) in stems}
-    for program in programs:
+    importers = set(programs).union(*map(linked, programs)) - {libc}
+    for program in sorted(importers):
         for name, _ in symbols("--undefined-only", program):
             if name in public and (name in concerned or stem(name) in stems):
                 wanted[name] = f"is called by {program}"
