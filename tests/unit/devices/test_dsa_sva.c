@@ -34,10 +34,15 @@
 #define MASTER 0x6
 #define ALL_OPS 0xffffffffu
 #define MARK 0x5a
-/* Where what is attacked lies: apart from what anybody else is given. */
-#define TARGET ((uint8_t *)0x100000000000ul)
-#define ELSEWHERE ((uint8_t *)0x100010000000ul)
-#define RECORDS ((void *)0x100020000000ul)
+/* Where what is attacked lies: apart from what anybody else is given, and a sanitizer's own. */
+#ifdef __SANITIZE_THREAD__
+#define AREA 0x4000000000ul
+#else
+#define AREA 0x200000000000ul
+#endif
+#define TARGET ((uint8_t *)AREA)
+#define ELSEWHERE ((uint8_t *)(AREA + (1ul << 28)))
+#define RECORDS ((void *)(AREA + (2ul << 28)))
 
 /*
  *  desc	the mover's while it runs
