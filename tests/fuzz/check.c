@@ -215,6 +215,7 @@ static void check_areas(const struct model_ioas *ioas)
 {
 	struct iopt_cursor cur;
 	struct iopt_area area;
+	uint64_t held = ioas->iopt->file_areas;
 	size_t nr = 0;
 
 	iopt_tree_seek(&ioas->iopt->tree, 0, &cur);
@@ -226,6 +227,11 @@ static void check_areas(const struct model_ioas *ioas)
 		check_edges(ioas, &ioas->extents[nr]);
 	}
 	must(nr == ioas->nr, "IOAS %u has %zu areas, should be %zu", ioas->id, nr, ioas->nr);
+	/* Whose memory it is: each is held as often as it is mapped. */
+	for (size_t i = 0; i < ioas->iopt->nr_mms; i++)
+		held += ioas->iopt->mms[i].areas;
+	must(held == ioas->nr, "IOAS %u holds memory for %llu areas, should be %zu", ioas->id,
+	     (unsigned long long)held, ioas->nr);
 }
 
 static bool has_range(const struct range *ranges, size_t nr, uint64_t start, uint64_t last)

@@ -236,9 +236,9 @@ def text_seeds(folder):
             write(folder, 'insn-%d-%d' % (i, seed), bytes([2, seed]) + bytes.fromhex(code))
 
 
-def op(kinds, name, *args):
+def op(kinds, name, *args, fail=0):
     values = list(args) + [0] * (7 - len(args))
-    return struct.pack('<BBBBI7Q', kinds[name][0], 0, 0, 0, 0, *values)
+    return struct.pack('<BBBBI7Q', kinds[name][0], fail, 0, 0, 0, *values)
 
 
 def ref(at, result=0):
@@ -256,6 +256,7 @@ def hand_seeds(folder):
              op(kinds, 'SET_DIRTY_TRACKING', ref(2), 1),
              op(kinds, 'IOAS_MAP', ref(0), 7, va, 0x800, base),
              op(kinds, 'IOAS_MAP', ref(0), 7, va + 0x1000, 0x2000, base + 0x800),
+             op(kinds, 'MD_DIRTY', ref(2), base + (1 << 35), 0x4000, 0x800, 2),
              op(kinds, 'DMA_WRITE', ref(1), 0, base + 0x400, 0x2000, 1),
              op(kinds, 'MD_DIRTY', ref(2), base, 0x4000, 0x800, 0x15),
              op(kinds, 'IOAS_UNMAP', ref(0), base, 0x800),
@@ -274,7 +275,24 @@ def hand_seeds(folder):
     byte = [op(kinds, 'IOAS_ALLOC'), op(kinds, 'ALLOW_IOVAS', ref(0), 1, base, base + 1),
             op(kinds, 'IOAS_MAP', ref(0), 7, va, 1, base + 1),
             op(kinds, 'IOAS_MAP', ref(0), 6, va, 1)]
-    for name, ops in (('dirty', dirty), ('holes', holes), ('byte', byte)):
+    # Two allowed ranges that are one; and a copy of two areas, which memory ends in.
+    near = [op(kinds, 'IOAS_ALLOC'),
+            op(kinds, 'ALLOW_IOVAS', ref(0), 2, base, base + 0xfff, base + 0x1000, base + 0x1fff),
+            op(kinds, 'IOAS_MAP', ref(0), 6, va, 0x2000)]
+    undo = [op(kinds, 'IOAS_ALLOC'), op(kinds, 'IOAS_ALLOC'),
+            op(kinds, 'IOAS_MAP_FILE', ref(0), 7, 0, 0, 0x1000, base),
+            op(kinds, 'IOAS_MAP', ref(0), 7, va, 0x1000, base + 0x1000)]
+    undo += [op(kinds, 'IOAS_COPY', ref(1), ref(0), 6, 0x2000, 0, base, fail=nth)
+             for nth in range(1, 12)]
+    # So many maps that the tree grows, each of which is first tried without enough memory.
+    for nth in range(2, 6):
+        ops = [op(kinds, 'IOAS_ALLOC')]
+        for i in range(27):
+            args = ref(0), 7, va, 0x1000, base + i * 0x1000
+            ops += [op(kinds, 'IOAS_MAP', *args, fail=nth), op(kinds, 'IOAS_MAP', *args)]
+        write(folder, 'grow-%d' % nth, b''.join(ops))
+    for name, ops in (('dirty', dirty), ('holes', holes), ('byte', byte), ('near', near),
+                      ('undo', undo)):
         write(folder, name, b''.join(ops))
 
 
