@@ -31,8 +31,8 @@ with_build()
 	meson test -C "$dir" --no-rebuild --print-errorlogs -t 5 $suites
 }
 
-# Sanitizers belong to whole programs: the rooms' own tests, not the shim that
-# is loaded into programs without one.
+# Sanitizers belong to whole programs: the rooms' own tests, and of those of the shim, which is
+# loaded into programs without one, the storm.
 run_check()
 {
 	case $1 in
@@ -42,7 +42,7 @@ run_check()
 	clang-release) with_build "$1" clang "" --buildtype=release ;;
 	asan)
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 with_build "$1" gcc \
-			"--suite unit --suite stress" --buildtype=debug -Db_ndebug=false \
+			"--suite unit --suite stress --suite storm" --buildtype=debug -Db_ndebug=false \
 			-Db_sanitize=address,undefined \
 			-Db_lundef=false -Dbench=false
 		;;
