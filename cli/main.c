@@ -80,6 +80,9 @@ static int models(int argc, char **argv)
 		for (option = model->options; option && option->name; option++)
 			print_option(option);
 	}
+	puts("all");
+	for (option = uiommu_common_options(); option->name; option++)
+		print_option(option);
 	return 0;
 }
 

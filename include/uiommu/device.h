@@ -247,6 +247,9 @@ UIOMMU_API int uiommu_pci_dma_copy(struct uiommu_pci_device *pdev, struct uiommu
 
 /** uiommu_model_find() - by name; NULL if there is none */
 UIOMMU_API const struct uiommu_model *uiommu_model_find(const char *name);
+/** uiommu_common_options() - what every model takes beside its own; ends with a NULL name */
+UIOMMU_API const struct uiommu_option_desc *uiommu_common_options(void);
+
 /** uiommu_model_at() - the built-in models, in order; NULL past the last */
 UIOMMU_API const struct uiommu_model *uiommu_model_at(unsigned int index);
 

@@ -139,10 +139,26 @@ static int default_options(struct pci_spec *spec)
 	return 0;
 }
 
-/*
- * What every model has: "group=NAME", an IOMMU group with all others of this name,
- * "driver=NAME", which it is bound to at the start, and "class=0xBBSSPP".
- */
+const struct uiommu_option_desc *uiommu_common_options(void)
+{
+	static const struct uiommu_option_desc options[] = {
+		{.name = "group",
+		 .type = UIOMMU_OPTION_STRING,
+		 .help = "in an IOMMU group with all others of this name; empty: in one of its own"},
+		{.name = "driver",
+		 .type = UIOMMU_OPTION_STRING,
+		 .def = "vfio-pci",
+		 .help = "the driver that it is bound to at the start; none: to none"},
+		{.name = "class",
+		 .type = UIOMMU_OPTION_STRING,
+		 .def = "the model's",
+		 .help = "its PCI class, as in class=0x020000"},
+		{.name = NULL},
+	};
+
+	return options;
+}
+
 static int set_class(struct pci_spec *spec, const char *value, char *errbuf, size_t errlen)
 {
 	uint64_t number;
@@ -187,6 +203,7 @@ static int set_common(char **option, const char *name, const char *value, char *
 /* "name=value"; @text is changed. */
 static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t errlen)
 {
+	const struct uiommu_option_desc *common;
 	const char *model = spec->model->name;
 	struct name_list names = {.length = 0};
 	char *value = strchr(text, '=');
@@ -209,9 +226,8 @@ static int parse_option(struct pci_spec *spec, char *text, char *errbuf, size_t 
 			  model, text);
 		return -EINVAL;
 	}
-	name_list_add(&names, "group");
-	name_list_add(&names, "driver");
-	name_list_add(&names, "class");
+	for (common = uiommu_common_options(); common->name; common++)
+		name_list_add(&names, common->name);
 	pci_error(errbuf, errlen, "%s has no option \"%s\": its options are %s", model, text,
 		  names.text);
 	return -EINVAL;

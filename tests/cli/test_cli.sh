@@ -62,6 +62,9 @@ wait_for_file()
 "$uiommu" --help | grep -q '^Usage: uiommu run' || fail "--help"
 "$uiommu" run --help | grep -q -- '--device MODEL' || fail "run --help"
 "$uiommu" models | grep -q '^ats-testdev  1234:11e9$' || fail "models"
+for option in group driver class; do
+	"$uiommu" models | sed -n '/^all$/,$p' | grep -q "^    $option=TEXT" || fail "models: $option"
+done
 "$uiommu" models --help | grep -q '^Usage: uiommu models' || fail "models --help"
 expect 125 "can't write to standard output" bash -c "'$uiommu' models >/dev/full"
 
