@@ -11,7 +11,7 @@
  *					begins with "own", or with "new" from new_id
  *	unbound/DEVICE/			what vfio-pci gives a device and it has not just now,
  *					moved there as it is: its node, links and folder
- *	unbound/group-N			the node of a group without such a device
+ *	unbound/group-N/		the same of a group without such a device
  *	unplugged/DEVICE/		its folder, and links to it
  *
  * So vfioN is a device's own number, however often it is bound.
@@ -332,19 +332,39 @@ bool bind_manages_dma(const char *driver)
 	       !strcmp(driver, "pcieport");
 }
 
-/* The group's node goes with its last device and comes with its first. */
+static int move_thing(struct bind *bind, const char *here, const char *there, bool away)
+{
+	int rc = away ? renameat(bind->rootfd, here, bind->dirfd, there) :
+			renameat(bind->dirfd, there, bind->rootfd, here);
+
+	return rc ? -errno : 0;
+}
+
+/* A group's node, links and folder go with its last device and come with its first. */
 static void move_group(struct bind *bind, const struct bind_device *dev, bool away)
 {
-	char group[16], here[64], there[64];
+	static const char *const away_names[] = {"folder", "class", "char", "node"};
+	char group[16], home[32], path[80], number[32], here[4][64], there[64];
+	int i;
 
-	if (group_of(bind, dev, group, sizeof(group)))
+	if (group_of(bind, dev, group, sizeof(group)) ||
+	    (away && group_has(bind, dev, group, has_vfio)))
 		return;
-	snprintf(here, sizeof(here), "dev/vfio/%s", group);
-	snprintf(there, sizeof(there), "unbound/group-%s", group);
-	if (!away)
-		renameat(bind->dirfd, there, bind->rootfd, here);
-	else if (!group_has(bind, dev, group, has_vfio))
-		renameat(bind->rootfd, here, bind->dirfd, there);
+	snprintf(home, sizeof(home), "unbound/group-%s", group);
+	mkdirat(bind->dirfd, home, 0755);
+	snprintf(here[0], sizeof(here[0]), "sys/devices/virtual/vfio/%s", group);
+	snprintf(here[1], sizeof(here[1]), "sys/class/vfio/%s", group);
+	snprintf(path, sizeof(path), "%s%s/dev", away ? here[0] : home, away ? "" : "/folder");
+	if (read_at(away ? bind->rootfd : bind->dirfd, path, number, sizeof(number)))
+		return;
+	snprintf(here[2], sizeof(here[2]), "sys/dev/char/%s", number);
+	snprintf(here[3], sizeof(here[3]), "dev/vfio/%s", group);
+	for (i = 0; i < 4; i++) {
+		int n = away ? 3 - i : i;
+
+		snprintf(there, sizeof(there), "%s/%s", home, away_names[n]);
+		move_thing(bind, here[n], there, away);
+	}
 }
 
 static int vfio_move(struct bind *bind, const struct bind_device *dev, bool away)
@@ -371,13 +391,10 @@ static int vfio_move(struct bind *bind, const struct bind_device *dev, bool away
 
 		snprintf(there, sizeof(there), "unbound/%s/%s", dev->name,
 			 moves.one[away ? 3 - i : i].away);
-		if (away)
-			rc = renameat(bind->rootfd, here, bind->dirfd, there);
-		else
-			rc = renameat(bind->dirfd, there, bind->rootfd, here);
+		rc = move_thing(bind, here, there, away);
 	}
 	move_group(bind, dev, away);
-	return rc ? -errno : 0;
+	return rc;
 }
 
 /* ---- binding ---- */

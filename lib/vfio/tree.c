@@ -65,6 +65,37 @@ static void write_vfio_dev(struct tree *tree, const struct vfio_device *vdev, co
 	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
 }
 
+/* A device of a class that stands for no hardware: "vfio" and "0". */
+static void write_virtual(struct tree *tree, const char *class, const char *name, dev_t rdev,
+			  const char *node)
+{
+	char path[64], number[32];
+	int dir;
+
+	snprintf(path, sizeof(path), "sys/devices/virtual/%s/%s", class, name);
+	dir = tree_dir(tree, path);
+	tree_file(tree, dir, "dev", 0444, "%u:%u\n", major(rdev), minor(rdev));
+	tree_file(tree, dir, "uevent", 0644, "MAJOR=%u\nMINOR=%u\nDEVNAME=%s\n", major(rdev),
+		  minor(rdev), node + strlen("/dev/"));
+	tree_close(dir);
+	tree_link_from(tree, path + 4, "subsystem", "class/%s", class);
+
+	snprintf(path, sizeof(path), "class/%s", class);
+	tree_link_from(tree, path, name, "devices/virtual/%s/%s", class, name);
+	snprintf(number, sizeof(number), "%u:%u", major(rdev), minor(rdev));
+	tree_link_from(tree, "dev/char", number, "devices/virtual/%s/%s", class, name);
+	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
+}
+
+static void write_groups(struct tree *tree)
+{
+	struct vfio_group *group;
+
+	cds_list_for_each_entry(group, &tree->ctx->vfio->groups, state_node)
+		write_virtual(tree, "vfio", group->path + strlen("/dev/vfio/"), group->node.rdev,
+			      group->path);
+}
+
 /* The folder of a root, which the host may have too. */
 static void write_root(struct tree *tree, const char *path)
 {
@@ -114,6 +145,7 @@ static void write_devices(struct tree *tree)
 		pci_sysfs_root(bus, root, sizeof(root));
 		write_root(tree, root);
 	}
+	write_groups(tree);
 }
 
 /* ---- what there is once ---- */
@@ -219,11 +251,15 @@ static void merge_host_folders(struct tree *tree)
 		"sys/bus/pci/drivers/pcieport",
 		"sys/kernel/iommu_groups",
 		"sys/class/vfio-dev",
+		"sys/class/vfio",
 		"sys/class/pci_bus",
+		"sys/devices/virtual/vfio",
 		"sys/devices", /* where links of the host's devices lead */
+		"sys/devices/virtual",
 	};
 	static const char *const listed[] = {
-		"sys/bus", "sys/class", "sys/dev/char", "sys/devices", "sys/kernel", "sys/module",
+		"sys/bus",    "sys/class",  "sys/dev/char", "sys/devices", "sys/devices/virtual",
+		"sys/kernel", "sys/module",
 	};
 	unsigned int i;
 
@@ -231,7 +267,8 @@ static void merge_host_folders(struct tree *tree)
 		tree_merge_host(tree, merged[i]);
 	fprintf(tree->manifest,
 		"merge /sys/bus/pci\nmerge /sys/kernel/iommu_groups\nmerge /sys/class/vfio-dev\n"
-		"merge /sys/class/pci_bus\n");
+		"merge /sys/class/vfio\nmerge /sys/class/pci_bus\n"
+		"merge /sys/devices/virtual/vfio\n");
 	for (i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
 		tree_close(tree_dir(tree, listed[i]));
 		fprintf(tree->manifest, "dir /%s\n", listed[i]);

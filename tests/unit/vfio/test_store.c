@@ -167,31 +167,49 @@ static void test_in_use(void **state)
 	assert_true(takes(p, BUS "drivers/other/bind", B));
 }
 
-/* A group's node is there as long as one of its devices is vfio-pci's. */
+/* A group's node, and what tells of it, is there as long as one of its devices is vfio-pci's. */
+static void assert_group(struct place *p, const char *group, const char *number, bool want)
+{
+	static const char *const before[] = {"/dev/vfio", "/sys/class/vfio",
+					     "/sys/devices/virtual/vfio"};
+	char path[128];
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", before[i], group);
+		assert_int_equal(there(p, path), want);
+	}
+	snprintf(path, sizeof(path), "/sys/dev/char/%s/dev", number);
+	assert_int_equal(there(p, path), want);
+}
+
 static void test_group_node(void **state)
 {
+	char path[400], link[128], number[32], *group;
 	struct place *p = *state;
-	char node[128], group[400];
 	ssize_t n;
 	int fd;
 
-	snprintf(node, sizeof(node), "%s/" TREE BUS "devices/" A "/iommu_group", p->dir);
-	n = readlink(node, group, sizeof(group) - 1);
+	snprintf(path, sizeof(path), "%s/" TREE BUS "devices/" A "/iommu_group", p->dir);
+	n = readlink(path, link, sizeof(link) - 1);
 	assert_true(n > 0);
-	group[n] = '\0';
-	snprintf(node, sizeof(node), "/dev/vfio/%s", strrchr(group, '/') + 1);
-	snprintf(group, sizeof(group), TREE "%s", node);
-	fd = openat(p->fd, group, O_WRONLY | O_CREAT, 0666);
-	assert_true(fd >= 0);
+	link[n] = '\0';
+	group = strrchr(link, '/') + 1;
+	snprintf(path, sizeof(path), TREE "/sys/class/vfio/%s/dev", group);
+	fd = openat(p->fd, path, O_RDONLY);
+	n = read(fd, number, sizeof(number) - 1);
+	assert_true(n > 1);
+	number[n - 1] = '\0';
 	close(fd);
+	assert_group(p, group, number, true);
 	assert_true(takes(p, BUS "devices/" B "/driver_override", "vfio-pci"));
 	assert_true(takes(p, BUS "drivers_probe", B));
 	assert_true(takes(p, VFIO "unbind", A));
-	assert_true(there(p, node));
+	assert_group(p, group, number, true);
 	assert_true(takes(p, VFIO "unbind", B));
-	assert_false(there(p, node));
+	assert_group(p, group, number, false);
 	assert_true(takes(p, VFIO "bind", A));
-	assert_true(there(p, node));
+	assert_group(p, group, number, true);
 }
 
 static void test_unwritable(void **state)
