@@ -267,7 +267,8 @@ static void test_block(void **state)
 	struct client c;
 	int fd;
 
-	client_open(&c);
+	/* The BAR goes on where the mapping ends. */
+	client_open_spec(&c, "ats-testdev,bar0=8K");
 	fd = open_bound(&c);
 	set_command(&c, fd, 0);
 	assert_int_equal(

@@ -114,6 +114,8 @@ static void test_info(void **state)
 	fd = open_with(&c, "ats-testdev,intx=off");
 	assert_int_equal(config_read(&c, fd, PCI_REG_INTERRUPT_PIN, 1), 0);
 	assert_int_equal(set_fd(&c, fd, INTX, 0, EVENTFD), -EINVAL);
+	raise_irq(&c, 0);
+	assert_false(pci_intx_asserted(c.pdev));
 	client_close(&c);
 }
 
