@@ -132,14 +132,26 @@ static void fork_child(void)
 	shim_leave(&entry);
 }
 
-static __attribute__((constructor)) void shim_start(void)
+/* ThreadSanitizer's, which must have been there before any of its functions is called. */
+extern void __tsan_init(void) __attribute__((weak));
+
+/*
+ * The linker's "initfirst" has it run before any library's constructor, which may well open the
+ * device; before libc's own, too, which is where libc learns of the environment.
+ */
+static __attribute__((constructor)) void shim_start(int argc, char **argv, char **envp)
 {
-	const char *dir = getenv("UIOMMU_RUN");
-	const char *file = getenv("UIOMMU_LOG");
+	const char *dir, *file;
 	int saved = errno;
 	size_t len;
 	void *page;
 
+	if (!environ)
+		environ = envp;
+	if (__tsan_init)
+		__tsan_init();
+	dir = getenv("UIOMMU_RUN");
+	file = getenv("UIOMMU_LOG");
 	real_start();
 	/* A relative one would mean something else after chdir(): it isn't `uiommu run`'s. */
 	if (dir && dir[0] == '/' && strlen(dir) < PATH_ROOM / 2 - 8)
