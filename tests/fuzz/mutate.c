@@ -153,7 +153,7 @@ static uint64_t make_va(void)
 				       1ull << 47,
 				       0xffff800000000000ull,
 				       VA_TAG | 5ull << 40,
-				       VA_TAG | 0x80000 - 2048};
+				       VA_TAG | (0x80000 - 2048)};
 	static const uint64_t buffer[] = {0, 0, 0, 1, 1, 2, 3, 4};
 	uint64_t offset = roll(64) * 4096;
 

@@ -77,6 +77,7 @@ void run_map(void)
 	};
 	struct model_ioas *ioas = model_find(cmd.ioas_id);
 	struct expect e = expect_flags(cmd.flags, cmd.iova, cmd.length);
+	long rc;
 	uint64_t iova = cmd.iova, flags = cmd.flags;
 
 	if (full(ioas))
@@ -101,7 +102,8 @@ void run_map(void)
 		e = model_map(ioas, pieces, 1, perm_of(flags), flags & IOMMU_IOAS_MAP_FIXED_IOVA,
 			      &iova);
 	}
-	map_done(ioas, e, CALL(IOMMU_IOAS_MAP, cmd, iova), 1, flags, cmd.iova, iova);
+	rc = CALL(IOMMU_IOAS_MAP, cmd, iova);
+	map_done(ioas, e, rc, 1, flags, cmd.iova, iova);
 }
 
 static void file_piece(unsigned int file, uint64_t start, uint64_t length, bool writable)
@@ -130,6 +132,7 @@ void run_map_file(void)
 	};
 	struct model_ioas *ioas = model_find(cmd.ioas_id);
 	struct expect e = expect_flags(cmd.flags, cmd.iova, cmd.length);
+	long rc;
 	uint64_t iova = cmd.iova, flags = cmd.flags;
 
 	if (full(ioas))
@@ -150,7 +153,8 @@ void run_map_file(void)
 			      &iova);
 		e.loose |= pieces[0].memory != MEMORY_GOOD;
 	}
-	map_done(ioas, e, CALL(IOMMU_IOAS_MAP_FILE, cmd, iova), 1, flags, cmd.iova, iova);
+	rc = CALL(IOMMU_IOAS_MAP_FILE, cmd, iova);
+	map_done(ioas, e, rc, 1, flags, cmd.iova, iova);
 }
 
 void run_copy(void)
@@ -166,6 +170,7 @@ void run_copy(void)
 	struct model_ioas *src = model_find(cmd.src_ioas_id), *dst = model_find(cmd.dst_ioas_id);
 	uint64_t flags = cmd.flags, from = cmd.src_iova, iova = cmd.dst_iova;
 	struct expect e;
+	long rc;
 	size_t nr = 0;
 
 	if (dst && src && dst->nr + src->nr > MODEL_EXTENTS)
@@ -191,7 +196,8 @@ void run_copy(void)
 	if (!e.rc)
 		e = model_map(dst, pieces, nr, perm_of(flags), flags & IOMMU_IOAS_MAP_FIXED_IOVA,
 			      &iova);
-	map_done(dst, e, CALL(IOMMU_IOAS_COPY, cmd, src_iova), nr, flags, cmd.dst_iova, iova);
+	rc = CALL(IOMMU_IOAS_COPY, cmd, src_iova);
+	map_done(dst, e, rc, nr, flags, cmd.dst_iova, iova);
 }
 
 /* ---- UNMAP ---- */

@@ -124,7 +124,7 @@ static void host_uninstall(void *opaque, struct uiommu_mm *mm, int fd)
 	world_close((uint64_t)fd);
 }
 
-static void host_readable(void *opaque, struct uiommu_file *file, bool readable)
+static void host_readable(void *opaque, struct uiommu_file *file)
 {
 }
 

@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# replay.sh REPLAY-IOMMUFD REPLAY-VFIO RECORDING...: the first inputs, of these recordings.
+set -eu
+iommufd=$1
+vfio=$2
+shift 2
+seeds=$(mktemp -d)
+trap 'rm -rf "$seeds"' EXIT
+"$(dirname "$0")/seeds.py" "$seeds" "$@"
+"$iommufd" "$seeds"/iommufd/*
+"$vfio" "$seeds"/vfio/*
