@@ -175,6 +175,12 @@ enum insn_outcome insn_vec_test(struct insn *in, unsigned int arg);
 /* vmaskmov and vpmaskmov: signs of a register are the mask; maskmovdqu: at rdi. */
 enum insn_outcome insn_vec_maskmov(struct insn *in, unsigned int arg);
 enum insn_outcome insn_vec_maskmovdqu(struct insn *in, unsigned int arg);
+/* insn_gather.c; @arg: bytes of an index and of an element */
+#define GATHER(index, size) ((index) << 4 | (size))
+#define GATHER_INDEX(arg) ((arg) >> 4)
+#define GATHER_SIZE(arg) ((arg)&15)
+enum insn_outcome insn_gather(struct insn *in, unsigned int arg);
+enum insn_outcome insn_scatter(struct insn *in, unsigned int arg);
 /* Cache lines: nothing is kept in one. */
 enum insn_outcome insn_cache_line(struct insn *in, unsigned int arg);
 

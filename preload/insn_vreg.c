@@ -17,7 +17,7 @@
 #define XSTATE_ZMM_MORE 128
 
 /* xmm, ymm, zmm: 32 each. */
-static unsigned int vec_size(ZydisRegister reg)
+unsigned int insn_vec_size(ZydisRegister reg)
 {
 	if (reg >= ZYDIS_REGISTER_XMM0 && reg <= ZYDIS_REGISTER_XMM31)
 		return 16;
@@ -30,12 +30,12 @@ static unsigned int vec_size(ZydisRegister reg)
 
 bool insn_is_vec(const ZydisDecodedOperand *op)
 {
-	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && vec_size(op->reg.value);
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && insn_vec_size(op->reg.value);
 }
 
 static unsigned int vec_index(ZydisRegister reg)
 {
-	switch (vec_size(reg)) {
+	switch (insn_vec_size(reg)) {
 	case 16:
 		return reg - ZYDIS_REGISTER_XMM0;
 	case 32:
@@ -92,7 +92,7 @@ void insn_vec_get(const struct insn_cpu *cpu, ZydisRegister reg, union insn_valu
 void insn_vec_set(struct insn *in, ZydisRegister reg, union insn_value *v)
 {
 	bool legacy = in->zi->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
-	unsigned int n = vec_index(reg), size = vec_size(reg);
+	unsigned int n = vec_index(reg), size = insn_vec_size(reg);
 	struct insn_cpu *cpu = in->cpu;
 
 	memset(v->b + size, 0, sizeof(*v) - size);

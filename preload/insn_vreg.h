@@ -15,6 +15,8 @@ union insn_value {
 	uint64_t q[8];
 };
 
+/* Bytes of an xmm, ymm or zmm register; 0: it is none. */
+unsigned int insn_vec_size(ZydisRegister reg);
 bool insn_is_vec(const ZydisDecodedOperand *op);
 /* Bytes that this processor doesn't have are zeros. */
 void insn_vec_get(const struct insn_cpu *cpu, ZydisRegister reg, union insn_value *v);

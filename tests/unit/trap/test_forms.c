@@ -375,15 +375,32 @@ static unsigned int gpr_of(ZydisRegister reg)
 			      ZYDIS_REGISTER_RAX);
 }
 
+/* A vector of small numbers of the size that the instruction takes them for. */
+static void make_indices(struct state *s, const struct form *f)
+{
+	/* vpgatherqd, vscatterdps: what stands behind the verb. */
+	bool wide = strstr(ZydisMnemonicGetString(f->zi.mnemonic), "er")[2] == 'q';
+	ZydisRegister reg =
+		ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, f->mem->mem.index);
+	uint8_t *v = s->zmm[ZydisRegisterGetId(reg)];
+
+	for (int i = 0; i < 64; i += wide ? 8 : 4) {
+		int64_t index = (int64_t)(rnd() % 16) - 8;
+
+		memcpy(v + i, &index, wide ? 8 : 4);
+	}
+}
+
 static void make_state(struct run *r, uint64_t vectors)
 {
 	const ZydisDecodedOperandMem *mem = &r->form.mem->mem;
+	bool by_vector = mem->type == ZYDIS_MEMOP_TYPE_VSIB;
 	uint64_t at = (uintptr_t)window + MIDDLE + (rnd() % 4 ? 0 : rnd() % 16);
 	struct state *s = &r->before;
 
 	for (int i = 0; i < 16; i++)
 		s->gpr[i] = value();
-	if (mem->index != ZYDIS_REGISTER_NONE)
+	if (mem->index != ZYDIS_REGISTER_NONE && !by_vector)
 		at -= s->gpr[gpr_of(mem->index)] * mem->scale;
 	s->gpr[gpr_of(mem->base)] = at - (uint64_t)mem->disp.value;
 	s->flags = 0x202 | (rnd() & 0x8d5);
@@ -395,6 +412,8 @@ static void make_state(struct run *r, uint64_t vectors)
 
 		memcpy((uint8_t *)s->zmm + i, &v, 8);
 	}
+	if (by_vector)
+		make_indices(s, &r->form);
 	memset(s->fx, 0, sizeof(s->fx));
 	s->fx[0] = 0x7f;
 	s->fx[1] = 3;
