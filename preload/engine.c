@@ -129,6 +129,17 @@ static int host_eventfd_watch(void *opaque, void *eventfd, void (*ready)(void *a
 	return rc;
 }
 
+static bool host_eventfd_gone(void *opaque, void *eventfd)
+{
+	struct shim_entry entry;
+	bool gone;
+
+	shim_enter(&entry);
+	gone = watch_gone(eventfd);
+	shim_leave(&entry);
+	return gone;
+}
+
 static void host_revoke(void *opaque)
 {
 	struct shim_entry entry;
@@ -190,6 +201,7 @@ static const struct uiommu_host_ops host_ops = {
 	.eventfd_signal = host_eventfd_signal,
 	.eventfd_put = host_eventfd_put,
 	.eventfd_watch = host_eventfd_watch,
+	.eventfd_gone = host_eventfd_gone,
 	.revoke = host_revoke,
 	.mapped = host_mapped,
 	.driver = host_driver,

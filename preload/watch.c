@@ -13,8 +13,13 @@
  */
 #include "watch.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -107,6 +112,45 @@ void watch_written(void)
 	for (held = watched; held; held = held->next_watched)
 		call_locked(held);
 	pthread_mutex_unlock(&watch_lock);
+}
+
+/* What the kernel numbers it by; -1: none. */
+static int eventfd_id(int fd)
+{
+	char path[40], text[512];
+	const char *at;
+	ssize_t n;
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = real_open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return -1;
+	n = real_read(info, text, sizeof(text) - 1);
+	real_close(info);
+	text[n < 0 ? 0 : n] = '\0';
+	at = strstr(text, "eventfd-id:");
+	return at ? (int)strtol(at + strlen("eventfd-id:"), NULL, 10) : -1;
+}
+
+bool watch_gone(const struct shim_file *held)
+{
+	int id = strcmp(held->name, "eventfd") ? -1 : eventfd_id(held->engine_fd);
+	const struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	dir = id < 0 ? NULL : real_opendir("/proc/self/fd");
+	if (!dir)
+		return false;
+	while (!found && (entry = real_readdir(dir))) {
+		int fd = (int)strtol(entry->d_name, NULL, 10);
+
+		/* ".", which has no number, is looked at as 0: once more. */
+		found = !(fdtable_slot(fd) & FDTABLE_ENGINE) && eventfd_id(fd) == id;
+	}
+	real_closedir(dir);
+	return !found;
 }
 
 void watch_fork_child(void)

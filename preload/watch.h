@@ -20,6 +20,11 @@ void watch_event(struct shim_file *held);
 void watch_written(void);
 /* Would it have something to do? */
 bool watch_any(void);
+/*
+ * Has this process no descriptor of it but the engine's?  False also if that can't be known (before
+ * Linux 5.2), and for another process's.
+ */
+bool watch_gone(const struct shim_file *held);
 void watch_fork_child(void);
 
 #endif /* SHIM_WATCH_H */

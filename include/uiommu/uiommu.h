@@ -122,6 +122,8 @@ struct uiommu_mapped {
  *	thread of the host's and one call at a time; NULL: not any more, and when that
  *	returns no call is under way (but for one that it is made from).  0 or -errno.
  *	Optional; may be called under locks of the library, @ready is called without.
+ * @eventfd_gone: has the client closed all descriptors of it?  A watch is then over, as Linux's
+ *	are.  Optional: never.  May be called under locks of the library.
  * @readable: @file became readable, or stopped being so.  Two calls may come at once, or in
  *	another order than what they tell of: uiommu_file_readable(), asked under a lock of
  *	the host's own, says what is so now.  May be called under locks of the library; must
@@ -147,6 +149,7 @@ struct uiommu_host_ops {
 	void (*eventfd_signal)(void *opaque, void *eventfd);
 	void (*eventfd_put)(void *opaque, void *eventfd);
 	int (*eventfd_watch)(void *opaque, void *eventfd, void (*ready)(void *arg), void *arg);
+	bool (*eventfd_gone)(void *opaque, void *eventfd);
 	void (*revoke)(void *opaque);
 	bool (*mapped)(void *opaque, uint64_t addr, uint64_t length, struct uiommu_mapped *out);
 	int (*driver)(void *opaque, const char *device, char *name, size_t size);

@@ -108,6 +108,13 @@ static int watch_eventfd(struct vfio_device *vdev, void *eventfd, void (*ready)(
 				     0;
 }
 
+static bool eventfd_gone(struct vfio_device *vdev, void *eventfd)
+{
+	const struct uiommu_host_ops *host = vdev->ctx->host;
+
+	return host->eventfd_gone && host->eventfd_gone(vdev->ctx->opaque, eventfd);
+}
+
 /* Without the lock, from wherever the function raises it. */
 static void raise_trigger(struct vfio_device *vdev, void **trigger)
 {
@@ -271,6 +278,9 @@ static long unmask_intx_locked(struct vfio_device *vdev, struct uiommu_mm *mm,
 	eventfd = vfio_eventfd_get(vdev, mm, request->fds[0]);
 	if (UIOMMU_IS_ERR(eventfd))
 		return UIOMMU_PTR_ERR(eventfd);
+	/* A client may also close it, rather than say -1. */
+	if (vdev->irqs.unmask && eventfd_gone(vdev, vdev->irqs.unmask))
+		drop_unmask_locked(vdev);
 	rc = vdev->irqs.unmask ? -EBUSY : watch_eventfd(vdev, eventfd, unmask_asked);
 	if (rc)
 		vfio_eventfd_put(vdev, eventfd);

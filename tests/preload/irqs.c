@@ -129,6 +129,28 @@ static void test_other_process(void)
 	bar[REG_IRQ_CLEAR] = 0;
 }
 
+/* Closed by all who had it: so there is none, and another may be set. */
+static void test_closed(void)
+{
+	const uint32_t flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
+	int other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), copy = dup(unmask);
+	uint64_t one = 1;
+
+	CHECK(other >= 0 && copy >= 0);
+	CHECK_ERR(set_irqs(flags, 0, 1, other), EBUSY);
+	CHECK(!close(unmask));
+	CHECK_ERR(set_irqs(flags, 0, 1, other), EBUSY);
+	CHECK(!close(copy));
+	CHECK(!set_irqs(flags, 0, 1, other));
+	unmask = other;
+	CHECK(!set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, 0));
+	bar[REG_IRQ] = 0;
+	CHECK(arrives(trigger, 0) == 1);
+	CHECK(write(unmask, &one, sizeof(one)) == sizeof(one));
+	CHECK(arrives(trigger, 0) == 1);
+	bar[REG_IRQ_CLEAR] = 0;
+}
+
 /* Let go of: nobody takes anything out any more, also when INTx goes, and the device. */
 static void test_let_go(void)
 {
@@ -155,6 +177,7 @@ int main(void)
 	test_unmask_by_eventfd();
 	test_ioeventfd();
 	test_other_process();
+	test_closed();
 	test_let_go();
 	return 0;
 }
