@@ -13,6 +13,7 @@
 #include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
+#include "kvm.h"
 #include "shim.h"
 #include "watch.h"
 #include "wrap.h"
@@ -81,8 +82,11 @@ SHIM_WRAP(int, ioctl, (int fd, unsigned long request, ...))
 	va_start(ap, request);
 	arg = va_arg(ap, uint64_t);
 	va_end(ap);
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (shim_unlikely(kvm_concerns(request)) && kvm_ioctl(fd, (uint32_t)request, arg))
+			return 0;
 		return real_ioctl(fd, request, arg);
+	}
 	switch ((uint32_t)request) {
 	case FIOCLEX:
 	case FIONCLEX:
