@@ -37,6 +37,9 @@ const uint64_t dsa_opcap = OP(DSA_OP_NOOP) | OP(DSA_OP_BATCH) | OP(DSA_OP_DRAIN)
 	((uint64_t)DSA_GRPCFG >> 8 | (uint64_t)DSA_WQCFG >> 8 << 16 |                              \
 	 (uint64_t)DSA_MSIXPERM >> 8 << 32)
 
+/* A software reset brings it back. */
+#define GENSTS_HALT 3u
+
 #define SWERR_VALID 1u
 #define SWERR_OVERFLOW 2u
 #define SWERR_DESC 4u
@@ -55,18 +58,31 @@ void dsa_interrupt(struct uiommu_pci_device *pdev, uint32_t cause)
 	uiommu_pci_raise(pdev, 0);
 }
 
+/* Is it the first?  Then its words are the caller's to write, the first one last. */
+static bool swerr_begin(struct dsa *dsa)
+{
+	if (!__atomic_exchange_n(&dsa->swerr_taken, 1, __ATOMIC_SEQ_CST))
+		return true;
+	__atomic_fetch_or(&dsa->swerr[0], SWERR_OVERFLOW, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static void swerr_end(struct uiommu_pci_device *pdev, struct dsa *dsa, uint64_t first)
+{
+	__atomic_fetch_or(&dsa->swerr[0], first | SWERR_VALID, __ATOMIC_SEQ_CST);
+	if (dsa_load32(&dsa->genctrl) & DSA_GENCTRL_SWERR_INT)
+		dsa_interrupt(pdev, DSA_INTC_ERR);
+}
+
 void dsa_swerr(struct uiommu_pci_device *pdev, const struct dsa_wq *wq, const struct dsa_job *job,
 	       uint8_t error)
 {
 	struct dsa *dsa = uiommu_pci_priv(pdev);
-	uint64_t first = SWERR_VALID | SWERR_DESC | SWERR_WQ | (uint64_t)error << 8 |
-			 (uint64_t)wq->index << 16 | (uint64_t)dsa_opcode(&job->cur) << 32 |
-			 (uint64_t)job->pasid << 40;
+	uint64_t first = SWERR_DESC | SWERR_WQ | (uint64_t)error << 8 | (uint64_t)wq->index << 16 |
+			 (uint64_t)dsa_opcode(&job->cur) << 32 | (uint64_t)job->pasid << 40;
 
-	if (__atomic_exchange_n(&dsa->swerr_taken, 1, __ATOMIC_SEQ_CST)) {
-		__atomic_fetch_or(&dsa->swerr[0], SWERR_OVERFLOW, __ATOMIC_SEQ_CST);
+	if (!swerr_begin(dsa))
 		return;
-	}
 	if (job->batch)
 		first |= SWERR_BATCH;
 	if (job->fault.perm & UIOMMU_WRITE)
@@ -74,9 +90,38 @@ void dsa_swerr(struct uiommu_pci_device *pdev, const struct dsa_wq *wq, const st
 	dsa->swerr[1] = job->index | (error == DSA_BAD_FLAGS ? job->record.extra[0] << 32 : 0);
 	dsa->swerr[2] = job->fault.addr;
 	dsa->swerr[3] = 0;
-	__atomic_fetch_or(&dsa->swerr[0], first, __ATOMIC_SEQ_CST);
-	if (dsa_load32(&dsa->genctrl) & DSA_GENCTRL_SWERR_INT)
-		dsa_interrupt(pdev, DSA_INTC_ERR);
+	swerr_end(pdev, dsa, first);
+}
+
+void dsa_swerr_portal(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
+		      enum dsa_portal_error error)
+{
+	struct dsa *dsa = uiommu_pci_priv(pdev);
+
+	if (!swerr_begin(dsa))
+		return;
+	dsa->swerr[1] = 0;
+	dsa->swerr[2] = 0;
+	dsa->swerr[3] = 0;
+	swerr_end(pdev, dsa, SWERR_WQ | (uint64_t)error << 8 | (uint64_t)wq->index << 16);
+}
+
+bool dsa_running(struct uiommu_pci_device *pdev)
+{
+	struct dsa *dsa = uiommu_pci_priv(pdev);
+
+	if (dsa_load32(&dsa->halted))
+		return false;
+	if (!dsa_load32(&dsa->enabled) || uiommu_pci_bus_master(pdev))
+		return true;
+	if (__atomic_exchange_n(&dsa->halted, 1, __ATOMIC_SEQ_CST))
+		return false;
+	/* Nothing of what is queued can come to a good end. */
+	for (unsigned int i = 0; i < DSA_WQS; i++)
+		dsa_wq_abort(pdev, &dsa->wq[i], DSA_ABORT_ALL);
+	if (dsa_load32(&dsa->genctrl) & DSA_GENCTRL_HALT_INT)
+		dsa_interrupt(pdev, DSA_INTC_HALT);
+	return false;
 }
 
 /* ---- registers ---- */
@@ -98,8 +143,9 @@ static uint32_t *table_word(struct dsa *dsa, uint64_t offset, struct dsa_wq **wq
 }
 
 /* The 64 bits at a multiple of 8. */
-static uint64_t read_qword(struct dsa *dsa, uint64_t offset)
+static uint64_t read_qword(struct uiommu_pci_device *pdev, uint64_t offset)
 {
+	struct dsa *dsa = uiommu_pci_priv(pdev);
 	struct dsa_wq *wq;
 	uint32_t *word = table_word(dsa, offset, &wq);
 
@@ -133,7 +179,7 @@ static uint64_t read_qword(struct dsa *dsa, uint64_t offset)
 	case DSA_GENCTRL:
 		return dsa_load32(&dsa->genctrl);
 	case DSA_GENSTS:
-		return dsa_load32(&dsa->enabled);
+		return dsa_running(pdev) ? dsa_load32(&dsa->enabled) : GENSTS_HALT;
 	case DSA_INTCAUSE:
 		return dsa_load32(&dsa->intcause);
 	case DSA_CMDSTS:
@@ -151,7 +197,7 @@ static uint64_t dsa_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, 
 	/* Portals are written only. */
 	if (bar)
 		return ~0ull;
-	return read_qword(uiommu_pci_priv(pdev), offset & ~7ull) >> offset % 8 * 8;
+	return read_qword(pdev, offset & ~7ull) >> offset % 8 * 8;
 }
 
 static void write_table(struct dsa *dsa, uint32_t *word, struct dsa_wq *wq, uint32_t value)

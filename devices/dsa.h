@@ -62,7 +62,9 @@
 
 #define DSA_INTC_ERR 0x01u
 #define DSA_INTC_CMD 0x02u
+#define DSA_INTC_HALT 0x10u
 #define DSA_GENCTRL_SWERR_INT 0x1u
+#define DSA_GENCTRL_HALT_INT 0x2u
 
 #define DSA_CMDSTS_ACTIVE 0x80000000u
 
@@ -128,7 +130,15 @@ enum dsa_status {
 	DSA_BAD_INT_HANDLE = 0x19,
 	DSA_RECORD_FAULT = 0x1a,
 	DSA_RECORD_ALIGN = 0x1b,
+	DSA_BAD_PRIV = 0x1d,
 	DSA_TRANSLATION_FAIL = 0x22,
+};
+/* Of what never became a descriptor of a queue: only in SWERR. */
+enum dsa_portal_error {
+	DSA_PORTAL_DISABLED = 0x81,
+	DSA_PORTAL_SHARED = 0x82,    /* it was posted, to a shared queue */
+	DSA_PORTAL_DEDICATED = 0x83, /* it wasn't, to a dedicated one */
+	DSA_PORTAL_FULL = 0x84,
 };
 #define DSA_STATUS_WRITE 0x80u /* the fault was of a write */
 
@@ -141,9 +151,16 @@ struct dsa_desc {
 	uint32_t size;
 	uint16_t int_handle;
 	uint16_t reserved;
-	uint8_t expected; /* of compares */
-	uint8_t more[7];
-	uint64_t more2[2];
+	union {
+		uint8_t expected; /* of compares */
+		uint32_t seed;	  /* of CRCs */
+		uint64_t dst2;	  /* of a dualcast */
+		uint64_t own[3];
+		struct {
+			uint64_t unused;
+			uint64_t seed_addr;
+		};
+	};
 };
 _Static_assert(sizeof(struct dsa_desc) == 64, "as it is submitted");
 
@@ -212,10 +229,16 @@ struct dsa_job {
 	struct dsa_fault fault;
 };
 
+/* dropped: by an abort, which the engine's owner does. */
 struct dsa_slot {
 	uint64_t turn;
 	struct dsa_desc desc;
+	bool dropped;
 };
+
+/* What is to be aborted: all, or of one PASID. */
+#define DSA_ABORT_ALL 0x80000000u
+#define DSA_ABORT_PASID(pasid) (0x40000000u | (pasid))
 
 /*
  *  index, dma		immutable
@@ -244,7 +267,7 @@ struct dsa_wq {
 
 /*
  *  config, msixperm	atomic words
- *  gencfg, genctrl, intcause, enabled, cmdsts, cmd	atomic
+ *  gencfg, genctrl, intcause, enabled, halted, cmdsts, cmd	atomic
  *  swerr_taken, swerr	atomic; [0] is written last, and says that the others are good
  */
 struct dsa {
@@ -254,6 +277,7 @@ struct dsa {
 	uint32_t genctrl;
 	uint32_t intcause;
 	uint32_t enabled;
+	uint32_t halted;
 	uint32_t cmd;
 	uint32_t cmdsts;
 	uint32_t swerr_taken;
@@ -297,6 +321,11 @@ void dsa_interrupt(struct uiommu_pci_device *pdev, uint32_t cause);
 /* The first error stays until software has seen it; others are an overflow. */
 void dsa_swerr(struct uiommu_pci_device *pdev, const struct dsa_wq *wq, const struct dsa_job *job,
 	       uint8_t error);
+/* The same of what no queue took. */
+void dsa_swerr_portal(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
+		      enum dsa_portal_error error);
+/* Can the device go on?  It can't without bus mastering, and then halts until a reset. */
+bool dsa_running(struct uiommu_pci_device *pdev);
 
 /* dsa_cmd.c */
 void dsa_command(struct uiommu_pci_device *pdev, uint32_t value);
@@ -311,7 +340,8 @@ void dsa_command_poll(struct uiommu_pci_device *pdev);
 bool dsa_submit(struct uiommu_pci_device *pdev, unsigned int portal, const struct dsa_desc *desc,
 		bool deferrable);
 bool dsa_wq_idle(const struct dsa_wq *wq);
-void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq);
+/* @what: DSA_ABORT_ALL, or DSA_ABORT_PASID(). */
+void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t what);
 /* Its configuration is what it was after a reset; it is disabled. */
 void dsa_wq_clear_config(struct dsa_wq *wq);
 /* Nobody is inside; forgets everything. */
@@ -319,6 +349,8 @@ void dsa_wq_reset(struct dsa_wq *wq);
 void dsa_page_response(struct uiommu_pci_device *pdev, const struct uiommu_page_response *resp);
 
 /* dsa_job.c */
+/* Of the work that is submitted as @desc. */
+uint32_t dsa_pasid_of(const struct dsa_wq *wq, const struct dsa_desc *desc);
 void dsa_job_start(struct dsa_wq *wq, const struct dsa_desc *desc);
 /* True: it is done.  False: it needs the page in job->fault. */
 bool dsa_job_run(struct uiommu_pci_device *pdev, struct dsa_wq *wq);

@@ -28,6 +28,7 @@ enum command {
 enum command_error {
 	BAD_COMMAND = 0x01,
 	BAD_WQ = 0x02,
+	HARDWARE_ERROR = 0x03,
 	DEVICE_IS_ENABLED = 0x10,
 	NO_BUS_MASTER = 0x12,
 	SIZES_OUT_OF_RANGE = 0x14,
@@ -66,8 +67,8 @@ static uint32_t named_queues(uint32_t value)
 
 static bool is_abort(uint32_t command)
 {
-	return command == ABORT_ALL || command == ABORT_WQ || command == ABORT_PASID ||
-	       command == RESET_DEVICE || command == RESET_WQ;
+	return command == ABORT_ALL || command == ABORT_WQ || command == RESET_DEVICE ||
+	       command == RESET_WQ;
 }
 
 /* ---- checks ---- */
@@ -149,6 +150,8 @@ static enum command_error check(struct uiommu_pci_device *pdev, struct dsa *dsa,
 {
 	uint32_t command = COMMAND(value);
 
+	if (command != RESET_DEVICE && !dsa_running(pdev))
+		return HARDWARE_ERROR;
 	switch (command) {
 	case ENABLE_DEVICE:
 		return check_enable_device(pdev, dsa);
@@ -189,6 +192,7 @@ static void finish(struct dsa *dsa, uint32_t value)
 		return;
 	memset(dsa->grpcfg, 0, sizeof(dsa->grpcfg));
 	memset(dsa->msixperm, 0, sizeof(dsa->msixperm));
+	dsa_store32(&dsa->halted, 0);
 	dsa_store32(&dsa->gencfg, 0);
 	dsa_store32(&dsa->genctrl, 0);
 }
@@ -232,8 +236,10 @@ static void stop_queues(struct uiommu_pci_device *pdev, struct dsa *dsa, uint32_
 		if (command == DISABLE_DEVICE || command == RESET_DEVICE || command == DISABLE_WQ ||
 		    command == RESET_WQ)
 			dsa_store32(&dsa->wq[i].enabled, 0);
-		if (is_abort(command))
-			dsa_wq_abort(pdev, &dsa->wq[i]);
+		if (command == ABORT_PASID)
+			dsa_wq_abort(pdev, &dsa->wq[i], DSA_ABORT_PASID(OPERAND(value)));
+		else if (is_abort(command))
+			dsa_wq_abort(pdev, &dsa->wq[i], DSA_ABORT_ALL);
 	}
 	dsa_command_poll(pdev);
 }

@@ -19,10 +19,21 @@
 	 DSA_FLAG_CRSTS | DSA_FLAG_HINTS)
 #define CRC_FLAGS (DSA_FLAG_READ_SEED | DSA_FLAG_CRC_PLAIN | DSA_FLAG_CRC_STRAIGHT)
 
+uint32_t dsa_pasid_of(const struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	uint32_t cfg = dsa_load32(&wq->cfg[2]);
+
+	/* In a dedicated queue it's the queue's, whatever the descriptor says. */
+	if (!(cfg & DSA_WQ_PASID_EN))
+		return UIOMMU_NO_PASID;
+	if (cfg & DSA_WQ_MODE_DEDICATED)
+		return DSA_WQ_PASID(cfg);
+	return desc->pasid_priv & 0xfffffu;
+}
+
 void dsa_job_start(struct dsa_wq *wq, const struct dsa_desc *desc)
 {
 	struct dsa_job *job = &wq->job;
-	uint32_t cfg = dsa_load32(&wq->cfg[2]);
 
 	memset(job, 0, sizeof(*job));
 	job->active = true;
@@ -30,13 +41,7 @@ void dsa_job_start(struct dsa_wq *wq, const struct dsa_desc *desc)
 	job->desc = *desc;
 	job->cur = *desc;
 	job->fetched = !job->batch;
-	/* In a dedicated queue it's the queue's, whatever the descriptor says. */
-	if (!(cfg & DSA_WQ_PASID_EN))
-		job->pasid = UIOMMU_NO_PASID;
-	else if (cfg & DSA_WQ_MODE_DEDICATED)
-		job->pasid = DSA_WQ_PASID(cfg);
-	else
-		job->pasid = desc->pasid_priv & 0xfffffu;
+	job->pasid = dsa_pasid_of(wq, desc);
 }
 
 /* ---- checks ---- */
@@ -59,6 +64,51 @@ static uint32_t allowed_flags(uint8_t opcode)
 	default:
 		return COMMON_FLAGS;
 	}
+}
+
+/* Flags that can't be there, or not without another. */
+static uint32_t bad_flags(const struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	uint32_t flags = dsa_flags(desc), bad = flags & ~allowed_flags(dsa_opcode(desc));
+
+	if (!(flags & DSA_FLAG_CRAV))
+		bad |= flags & DSA_FLAG_RCR;
+	if (!(dsa_load32(&wq->cfg[2]) & DSA_WQ_BOF))
+		bad |= flags & DSA_FLAG_BOF;
+	return bad;
+}
+
+/* Is anything set that the operation has no use for? */
+static bool bad_reserved(const struct dsa_desc *desc)
+{
+	uint64_t first = desc->own[0], second = desc->own[1];
+
+	if (desc->pasid_priv & 0x7ff00000u || desc->reserved || desc->own[2])
+		return true;
+	switch (dsa_opcode(desc)) {
+	case DSA_OP_NOOP:
+		return first || second || desc->src || desc->dst || desc->size;
+	case DSA_OP_COMPARE:
+	case DSA_OP_COMPARE_PATTERN:
+		return first & ~0xffull || second;
+	case DSA_OP_DUALCAST:
+		return second;
+	case DSA_OP_CRC:
+	case DSA_OP_COPY_CRC:
+		return first >> 32;
+	case DSA_OP_BATCH:
+		return first || second || desc->dst;
+	default:
+		return first || second;
+	}
+}
+
+/* Only a queue for it takes work that says it's privileged. */
+static bool bad_privilege(const struct dsa_wq *wq, const struct dsa_desc *desc)
+{
+	uint32_t cfg = dsa_load32(&wq->cfg[2]);
+
+	return desc->pasid_priv >> 31 && !(cfg & (DSA_WQ_MODE_DEDICATED | DSA_WQ_PRIV));
 }
 
 static bool moves_data(uint8_t opcode)
@@ -98,11 +148,11 @@ static enum dsa_status check_data(const struct dsa_wq *wq, const struct dsa_desc
 		return overlap(desc->src, desc->dst, desc->size) ? DSA_OVERLAP : DSA_NONE;
 	case DSA_OP_DUALCAST:
 		/* The two destinations lie alike in their pages. */
-		if ((desc->dst ^ desc->more2[0]) & 0xfff)
+		if ((desc->dst ^ desc->dst2) & 0xfff)
 			return DSA_BAD_DUALCAST;
 		return overlap(desc->src, desc->dst, desc->size) ||
-				       overlap(desc->src, desc->more2[0], desc->size) ||
-				       overlap(desc->dst, desc->more2[0], desc->size) ?
+				       overlap(desc->src, desc->dst2, desc->size) ||
+				       overlap(desc->dst, desc->dst2, desc->size) ?
 			       DSA_OVERLAP :
 			       DSA_NONE;
 	default:
@@ -127,20 +177,34 @@ static enum dsa_status check(const struct dsa *dsa, const struct dsa_wq *wq, boo
 	uint32_t flags = dsa_flags(desc);
 	uint8_t opcode = dsa_opcode(desc);
 
+	/* Nothing else can be told then. */
+	if (flags & DSA_FLAG_CRAV && desc->record % sizeof(struct dsa_record))
+		return DSA_RECORD_ALIGN;
 	if (opcode >= 64 || !(dsa_opcap >> opcode & 1) ||
 	    !(dsa_load32(&wq->cfg[8 + opcode / 32]) >> opcode % 32 & 1) ||
 	    (inside && opcode == DSA_OP_BATCH))
 		return DSA_BAD_OPCODE;
-	if (flags & ~allowed_flags(opcode) || (flags & DSA_FLAG_RCR && !(flags & DSA_FLAG_CRAV)) ||
-	    (flags & DSA_FLAG_BOF && !(dsa_load32(&wq->cfg[2]) & DSA_WQ_BOF)))
+	if (bad_flags(wq, desc))
 		return DSA_BAD_FLAGS;
-	if (desc->pasid_priv & 0x7ff00000u || desc->reserved)
+	if (bad_reserved(desc))
 		return DSA_BAD_RESERVED;
+	if (bad_privilege(wq, desc))
+		return DSA_BAD_PRIV;
 	if (flags & DSA_FLAG_RCI && !int_handle_ok(dsa, job, desc->int_handle))
 		return DSA_BAD_INT_HANDLE;
 	if (opcode == DSA_OP_BATCH)
 		return check_batch(wq, desc);
 	return moves_data(opcode) ? check_data(wq, desc) : DSA_NONE;
+}
+
+/* The descriptor at hand is looked at before anything is done. */
+static void check_record(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool inside)
+{
+	struct dsa_job *job = &wq->job;
+
+	job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, inside);
+	if (job->record.status == DSA_BAD_FLAGS)
+		job->record.extra[0] = bad_flags(wq, &job->cur);
 }
 
 /* Is the missing page worth a request, or is it to be told? */
@@ -167,7 +231,7 @@ static bool write_record(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	const struct dsa_desc *desc = &wq->job.cur;
 	const struct dsa_record *record = &wq->job.record;
 
-	if (desc->record % sizeof(*record)) {
+	if (record->status == DSA_RECORD_ALIGN) {
 		finish_unrecorded(pdev, wq, DSA_RECORD_ALIGN);
 		return true;
 	}
@@ -192,7 +256,7 @@ static bool complete(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 		finish_unrecorded(pdev, wq, job->record.status);
 	}
 	/* Messages come after what they tell of. */
-	if (flags & DSA_FLAG_RCI && job->cur.int_handle < DSA_VECTORS)
+	if (flags & DSA_FLAG_RCI && int_handle_ok(uiommu_pci_priv(pdev), job, job->cur.int_handle))
 		uiommu_pci_raise(pdev, job->cur.int_handle);
 	return true;
 }
@@ -222,11 +286,8 @@ static bool run_one(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool insi
 {
 	struct dsa_job *job = &wq->job;
 
-	if (!job->record.status && !job->done && !job->crc_started) {
-		job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, inside);
-		if (job->record.status == DSA_BAD_FLAGS)
-			job->record.extra[0] = dsa_flags(&job->cur);
-	}
+	if (!job->record.status && !job->done && !job->crc_started)
+		check_record(pdev, wq, inside);
 	while (!job->record.status) {
 		if (dsa_op_run(pdev, wq)) {
 			job->record.status = job->record.status ? job->record.status : DSA_SUCCESS;
@@ -311,7 +372,7 @@ static bool run_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	/* Its own checks, before anything of it is looked at. */
 	if (!job->index && !job->fetched && !job->record.status) {
 		job->cur = job->desc;
-		job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, false);
+		check_record(pdev, wq, false);
 	}
 	if (!job->fetched && job->record.status)
 		return finish_batch(pdev, wq, DSA_BATCH_FAIL);

@@ -103,9 +103,12 @@ static uint32_t dma_flags(const struct dsa_wq *wq)
 }
 
 /* rc: 0, or of an access that failed there. */
-static void missed(struct dsa_wq *wq, uint64_t addr, uint32_t perm, int rc)
+static void missed(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, uint32_t perm,
+		   int rc)
 {
 	fault_at(wq, addr, perm);
+	if (rc == -EACCES)
+		dsa_running(pdev); /* it isn't: this halts it */
 	/* Of what no page request can mend nobody need be asked. */
 	if (rc && rc != -ENOENT && rc != -EPERM)
 		wq->job.fault.untranslated = true;
@@ -125,7 +128,7 @@ size_t dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr
 		return length;
 	if (rc)
 		there = err.iova - addr;
-	missed(wq, addr + there, UIOMMU_READ, rc);
+	missed(pdev, wq, addr + there, UIOMMU_READ, rc);
 	return there;
 }
 
@@ -143,7 +146,7 @@ size_t dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t add
 		return length;
 	if (rc)
 		there = err.iova - addr;
-	missed(wq, addr + there, UIOMMU_WRITE, rc);
+	missed(pdev, wq, addr + there, UIOMMU_WRITE, rc);
 	return there;
 }
 
@@ -172,16 +175,16 @@ static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 					 &err);
 	if (rc) {
 		job->done += err.iova - (err.perm == UIOMMU_READ ? from : to);
-		missed(wq, err.iova, err.perm, rc);
+		missed(pdev, wq, err.iova, err.perm, rc);
 		return false;
 	}
 	job->done += target;
 	if (target == want)
 		return true;
 	if (target < source)
-		missed(wq, to + target, UIOMMU_WRITE, 0);
+		missed(pdev, wq, to + target, UIOMMU_WRITE, 0);
 	else
-		missed(wq, from + target, UIOMMU_READ, 0);
+		missed(pdev, wq, from + target, UIOMMU_READ, 0);
 	return false;
 }
 
@@ -193,7 +196,7 @@ static bool put_piece(struct uiommu_pci_device *pdev, struct dsa_wq *wq, size_t 
 	size_t done2 = length;
 
 	if (done && dsa_opcode(&job->cur) == DSA_OP_DUALCAST)
-		done2 = dsa_write(pdev, wq, job->cur.more2[0] + job->done, wq->bounce[0], done, 0);
+		done2 = dsa_write(pdev, wq, job->cur.dst2 + job->done, wq->bounce[0], done, 0);
 	job->done += done2 < done ? done2 : done;
 	return done == length && done2 == length;
 }
@@ -286,11 +289,10 @@ static uint32_t crc_outside(const struct dsa_job *job, uint32_t crc)
 static bool crc_start(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
 	struct dsa_job *job = &wq->job;
-	uint32_t seed = (uint32_t)job->cur.expected | (uint32_t)job->cur.more[0] << 8 |
-			(uint32_t)job->cur.more[1] << 16 | (uint32_t)job->cur.more[2] << 24;
+	uint32_t seed = job->cur.seed;
 
 	if (dsa_flags(&job->cur) & DSA_FLAG_READ_SEED &&
-	    dsa_read(pdev, wq, job->cur.more2[0], &seed, sizeof(seed)) < sizeof(seed))
+	    dsa_read(pdev, wq, job->cur.seed_addr, &seed, sizeof(seed)) < sizeof(seed))
 		return false;
 	job->crc = crc_outside(job, seed);
 	job->crc_started = true;

@@ -80,18 +80,30 @@ static bool push(struct dsa_wq *wq, const struct dsa_desc *desc, uint32_t limit)
 	return true;
 }
 
+/* The owner: the descriptor that was submitted as that, NULL if it isn't filled yet. */
+static struct dsa_slot *filled(struct dsa_wq *wq, uint64_t turn)
+{
+	struct dsa_slot *slot = &wq->slots[turn % DSA_ENTRIES];
+
+	return __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE) == turn + 1 ? slot : NULL;
+}
+
 /* The owner.  False: empty, or the next one isn't filled yet; then a KICK will come. */
 static bool pop(struct dsa_wq *wq)
 {
-	struct dsa_slot *slot = &wq->slots[wq->head % DSA_ENTRIES];
+	struct dsa_slot *slot = filled(wq, wq->head);
 	struct dsa_desc desc;
+	bool dropped;
 
-	if (__atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE) != wq->head + 1)
+	if (!slot)
 		return false;
 	desc = slot->desc;
+	dropped = slot->dropped;
+	slot->dropped = false;
 	wq->head++;
 	__atomic_fetch_sub(&wq->queued, 1, __ATOMIC_SEQ_CST);
-	dsa_job_start(wq, &desc);
+	if (!dropped)
+		dsa_job_start(wq, &desc);
 	return true;
 }
 
@@ -143,12 +155,22 @@ static bool ask(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 }
 
 /* What was queued before the abort; the caller owns the engine. */
-static void drop_all(struct dsa_wq *wq)
+static void drop(struct dsa_wq *wq, uint32_t what)
 {
-	do {
+	struct dsa_slot *slot;
+
+	if (what & DSA_ABORT_ALL) {
+		do {
+			memset(&wq->job, 0, sizeof(wq->job));
+		} while (pop(wq));
 		memset(&wq->job, 0, sizeof(wq->job));
-	} while (pop(wq));
-	memset(&wq->job, 0, sizeof(wq->job));
+		return;
+	}
+	if (wq->job.active && DSA_ABORT_PASID(wq->job.pasid) == what)
+		memset(&wq->job, 0, sizeof(wq->job));
+	for (uint64_t turn = wq->head; (slot = filled(wq, turn)); turn++)
+		if (DSA_ABORT_PASID(dsa_pasid_of(wq, &slot->desc)) == what)
+			slot->dropped = true;
 }
 
 /* False: the engine has no owner any more. */
@@ -167,16 +189,20 @@ static bool go_idle(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 /* The caller has just become the owner. */
 static void run(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
+	uint32_t abort;
+
 	for (;;) {
 		__atomic_fetch_and(&wq->engine, ~KICK, __ATOMIC_SEQ_CST);
-		if (__atomic_exchange_n(&wq->abort, 0, __ATOMIC_SEQ_CST))
-			drop_all(wq);
+		abort = __atomic_exchange_n(&wq->abort, 0, __ATOMIC_SEQ_CST);
+		if (abort)
+			drop(wq, abort);
 		if (!wq->job.active && !pop(wq)) {
 			if (!go_idle(pdev, wq))
 				return;
 			continue;
 		}
-		if (dsa_job_run(pdev, wq))
+		/* What was popped may have been aborted. */
+		if (!wq->job.active || dsa_job_run(pdev, wq))
 			wq->job.active = false;
 		else if (!ask(pdev, wq))
 			return;
@@ -203,9 +229,9 @@ bool dsa_wq_idle(const struct dsa_wq *wq)
 	return phase_of(dsa_load64(&wq->engine)) == IDLE && !dsa_load32(&wq->queued);
 }
 
-void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
+void dsa_wq_abort(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t what)
 {
-	dsa_store32(&wq->abort, 1);
+	__atomic_fetch_or(&wq->abort, what, __ATOMIC_SEQ_CST);
 	kick(pdev, wq, true);
 }
 
@@ -259,6 +285,14 @@ void dsa_page_response(struct uiommu_pci_device *pdev, const struct uiommu_page_
 
 /* ---- portals ---- */
 
+/* What can't be told so is lost, and the register tells of it. */
+static bool refuse(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
+		   enum dsa_portal_error error, bool deferrable)
+{
+	dsa_swerr_portal(pdev, wq, error);
+	return !deferrable;
+}
+
 bool dsa_submit(struct uiommu_pci_device *pdev, unsigned int portal, const struct dsa_desc *desc,
 		bool deferrable)
 {
@@ -268,13 +302,18 @@ bool dsa_submit(struct uiommu_pci_device *pdev, unsigned int portal, const struc
 	bool dedicated = dsa_load32(&wq->cfg[2]) & DSA_WQ_MODE_DEDICATED;
 	uint32_t limit = DSA_WQ_SIZE(wq);
 
-	/* A shared queue takes what waits for its answer, a dedicated one what doesn't. */
-	if (!dsa_load32(&wq->enabled) || dedicated == deferrable)
+	if (!dsa_running(pdev))
 		return !deferrable;
+	if (!dsa_load32(&wq->enabled))
+		return refuse(pdev, wq, DSA_PORTAL_DISABLED, deferrable);
+	/* A shared queue takes what waits for its answer, a dedicated one what doesn't. */
+	if (dedicated == deferrable)
+		return refuse(pdev, wq, dedicated ? DSA_PORTAL_DEDICATED : DSA_PORTAL_SHARED,
+			      deferrable);
 	if (!dedicated && limited && DSA_WQ_THRESH(wq) < limit)
 		limit = DSA_WQ_THRESH(wq);
 	if (!push(wq, desc, limit))
-		return !deferrable;
+		return deferrable ? false : refuse(pdev, wq, DSA_PORTAL_FULL, false);
 	kick(pdev, wq, false);
 	return true;
 }
