@@ -6,7 +6,7 @@
  */
 #include "iommufd/ioas.h"
 
-#include "mm/charge.h"
+#include "mm/inline.h"
 #include "mm/dmabuf.h"
 #include "mm/mm.h"
 #include "uapi/iommufd.h"

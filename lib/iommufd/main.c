@@ -129,7 +129,8 @@ static const struct iommufd_ioctl_op ioctl_ops[IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA -
 /* IOMMU_TEST_CMD is beyond the table. */
 #define TEST_REQUEST _IO(IOMMUFD_TYPE, IOMMUFD_CMD_BASE + 32)
 
-static const struct iommufd_ioctl_op no_op;
+/* The size comes first, also of what turns out to be unknown. */
+static const struct iommufd_ioctl_op no_op = {.min_size = sizeof(uint32_t)};
 
 /* NULL: there is none of that number. */
 static const struct iommufd_ioctl_op *find_op(const struct uiommu *ctx, unsigned int nr)
@@ -140,12 +141,6 @@ static const struct iommufd_ioctl_op *find_op(const struct uiommu *ctx, unsigned
 		return NULL;
 	/* Linux's table then has room for all up to there. */
 	return nr == _IOC_NR(TEST_REQUEST) - IOMMUFD_CMD_BASE ? &ctx->iommufd->test_op : &no_op;
-}
-
-int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)
-{
-	return ui_copy_to_user(ucmd->mm, ucmd->uarg, ucmd->cmd,
-			       size < ucmd->user_size ? size : ucmd->user_size);
 }
 
 int iommufd_check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length)
@@ -178,32 +173,30 @@ static int copy_arg(const struct iommufd_ucmd *ucmd, const struct iommufd_ioctl_
 		if (rc)
 			return rc;
 	} else {
+		memset((char *)ucmd->cmd + ucmd->user_size, 0, size - ucmd->user_size);
 		size = ucmd->user_size;
 	}
-	if (size == got)
-		return 0;
 	return ui_copy_from_user(ucmd->mm, (char *)ucmd->cmd + got, ucmd->uarg + got, size - got);
 }
 
 static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsigned long request,
 			  uint64_t arg)
 {
-	union ucmd_buffer buffer = {0};
+	const struct iommufd_ioctl_op *op = find_op(file->ctx, _IOC_NR(request) - IOMMUFD_CMD_BASE);
+	const struct iommufd_test_ops *test;
+	union ucmd_buffer buffer;
 	struct iommufd_ucmd ucmd = {
 		.ictx = iommufd_ctx_of(file),
 		.mm = mm,
 		.uarg = arg,
 		.cmd = &buffer,
 	};
-	const struct iommufd_ioctl_op *op = find_op(file->ctx, _IOC_NR(request) - IOMMUFD_CMD_BASE);
-	const struct iommufd_test_ops *test = file->ctx->iommufd->test;
 	size_t got;
 	int rc;
 
 	if (!op)
 		return iommufd_vfio_ioctl(ucmd.ictx, mm, request, arg);
-	/* The size comes first, also of what turns out to be unknown. */
-	got = uiommu_mm_read(mm, &buffer, arg, op->min_size ? op->min_size : sizeof(uint32_t));
+	got = mm_read(mm, &buffer, arg, op->min_size);
 	if (got < sizeof(uint32_t))
 		return -EFAULT;
 	memcpy(&ucmd.user_size, &buffer, sizeof(ucmd.user_size));
@@ -211,16 +204,21 @@ static long iommufd_ioctl(struct uiommu_file *file, struct uiommu_mm *mm, unsign
 		return -ENOTTY;
 	if (ucmd.user_size < op->min_size)
 		return -EINVAL;
-	rc = copy_arg(&ucmd, op, got);
-	if (rc)
-		return rc;
+	if (got != op->size || got != ucmd.user_size) {
+		rc = copy_arg(&ucmd, op, got);
+		if (rc)
+			return rc;
+	}
 
+	test = file->ctx->iommufd->test;
 	if (test && test->prepare)
 		test->prepare(&ucmd, request);
 	rc = op->execute(&ucmd);
-	if (ucmd.new_obj && rc)
+	if (!ucmd.new_obj)
+		return rc;
+	if (rc)
 		iommufd_object_abort(ucmd.ictx, ucmd.new_obj);
-	else if (ucmd.new_obj)
+	else
 		iommufd_object_finalize(ucmd.ictx, ucmd.new_obj);
 	return rc;
 }

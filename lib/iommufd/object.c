@@ -53,27 +53,6 @@ void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 	object_destroy(ictx, obj);
 }
 
-struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
-					  const struct iommufd_object_ops *ops)
-{
-	return ui_should_fail() ? NULL : iommufd_find_object(ictx, id, ops);
-}
-
-struct iommufd_object *iommufd_find_object(struct iommufd_ctx *ictx, uint32_t id,
-					   const struct iommufd_object_ops *ops)
-{
-	struct iommufd_object *obj;
-
-	ui_mutex_lock(&ictx->lock);
-	obj = idtable_find(&ictx->objects, id);
-	if (obj && ops && obj->ops != ops)
-		obj = NULL;
-	if (obj)
-		obj->users++;
-	ui_mutex_unlock(&ictx->lock);
-	return obj;
-}
-
 struct iommufd_object *iommufd_next_object(struct iommufd_ctx *ictx, uint32_t *id,
 					   const struct iommufd_object_ops *ops)
 {
@@ -99,15 +78,12 @@ void iommufd_use_object(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 	ui_mutex_unlock(&ictx->lock);
 }
 
-void iommufd_put_object(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+void iommufd_put_watched_locked(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 {
-	bool last;
+	bool last = obj->automatic && obj->users == 1;
 
-	ui_mutex_lock(&ictx->lock);
-	obj->users--;
 	if (ictx->waiters)
 		ui_cond_broadcast(&ictx->idle);
-	last = obj->automatic && obj->users == 1;
 	if (last)
 		idtable_free(&ictx->objects, obj->id);
 	ui_mutex_unlock(&ictx->lock);

@@ -17,6 +17,7 @@
 #include "base/ctx.h"
 #include "base/file.h"
 #include "iommufd/idtable.h"
+#include "mm/inline.h"
 
 struct iommufd_ctx;
 struct iommufd_object;
@@ -101,20 +102,47 @@ void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj);
  * there is none, or of another kind.  The second is for what can't be told of a
  * failure: it has none because it was asked to, see ui_should_fail().
  */
-struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
-					  const struct iommufd_object_ops *ops);
-struct iommufd_object *iommufd_find_object(struct iommufd_ctx *ictx, uint32_t id,
-					   const struct iommufd_object_ops *ops);
+static inline struct iommufd_object *iommufd_find_object(struct iommufd_ctx *ictx, uint32_t id,
+							 const struct iommufd_object_ops *ops)
+{
+	struct iommufd_object *obj;
+
+	ui_mutex_lock(&ictx->lock);
+	obj = idtable_find(&ictx->objects, id);
+	if (obj && (!ops || obj->ops == ops))
+		obj->users++;
+	else
+		obj = NULL;
+	ui_mutex_unlock(&ictx->lock);
+	return obj;
+}
+
+static inline struct iommufd_object *iommufd_get_object(struct iommufd_ctx *ictx, uint32_t id,
+							const struct iommufd_object_ops *ops)
+{
+	return ui_should_fail() ? NULL : iommufd_find_object(ictx, id, ops);
+}
+
 /* The one of that kind with the lowest ID from *id on, which becomes its. */
 struct iommufd_object *iommufd_next_object(struct iommufd_ctx *ictx, uint32_t *id,
 					   const struct iommufd_object_ops *ops);
 /* One more, of an object that the caller uses. */
 void iommufd_use_object(struct iommufd_ctx *ictx, struct iommufd_object *obj);
+/* object.c: the rest of a put that may concern somebody; drops the lock. */
+void iommufd_put_watched_locked(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 /*
  * May be the last of an automatic object, which is then destroyed here: without
  * its locks held.  Never the last of another.
  */
-void iommufd_put_object(struct iommufd_ctx *ictx, struct iommufd_object *obj);
+static inline void iommufd_put_object(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	ui_mutex_lock(&ictx->lock);
+	obj->users--;
+	if (__builtin_expect(ictx->waiters || obj->automatic, 0))
+		iommufd_put_watched_locked(ictx, obj);
+	else
+		ui_mutex_unlock(&ictx->lock);
+}
 
 /* What DESTROY does: -ENOENT, -EBUSY. */
 int iommufd_object_remove(struct iommufd_ctx *ictx, uint32_t id);
@@ -146,7 +174,12 @@ struct iommufd_ucmd {
 /* 0; -E2BIG: a byte that isn't zero; -EFAULT: none, as far as can be read. */
 int iommufd_check_zeros(struct uiommu_mm *mm, uint64_t addr, uint64_t length);
 /* Copies the argument back, as much as the caller has room for.  -EFAULT. */
-int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size);
+static inline int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t size)
+{
+	if (size > ucmd->user_size)
+		size = ucmd->user_size;
+	return mm_write(ucmd->mm, ucmd->uarg, ucmd->cmd, size) == size ? 0 : -EFAULT;
+}
 
 int iommufd_destroy(struct iommufd_ucmd *ucmd);
 

@@ -8,7 +8,7 @@
  */
 #include "iommufd/ioas.h"
 #include "iommufd/iommufd.h"
-#include "mm/charge.h"
+#include "mm/inline.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 

@@ -9,7 +9,7 @@
 #define UI_IOPT_CHARGE_H
 
 #include "iopt/object.h"
-#include "mm/charge.h"
+#include "mm/inline.h"
 
 static inline uint64_t iopt_pages(uint64_t uaddr, uint64_t length)
 {

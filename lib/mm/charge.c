@@ -15,25 +15,10 @@
 #include "mm/charge.h"
 
 #include "mm/charge_table.h"
+#include "mm/inline.h"
 #include "mm/object.h"
 #include "mm/process.h"
 #include "mm/view.h"
-
-/*
- *  lock	innermost: nothing is taken under it
- *  table	lock; made when it's needed, then immutable
- *  watched, generation	lock; how often limits may have changed
- *  kept	written under lock, read anywhere: our accounts by mode; NULL: ask
- *  limit	atomic, in pages; MM_LIMIT_UNKNOWN: ask
- */
-struct mm_charges {
-	struct ui_mutex lock;
-	struct mm_charge_table *table;
-	bool watched;
-	uint64_t generation;
-	struct uiommu_mm *kept[2];
-	uint64_t limit;
-};
 
 /* No number of pages. */
 #define MM_LIMIT_UNKNOWN (UINT64_MAX - 1)
@@ -142,8 +127,7 @@ struct uiommu_mm *mm_with_mode(struct uiommu_mm *caller, enum mm_charge_mode mod
 	return mm ? mm : UIOMMU_ERR_PTR(-ENOMEM);
 }
 
-static __attribute__((noinline, cold)) struct uiommu_mm *mm_ask_account(struct uiommu_mm *caller,
-									bool by_mm)
+struct uiommu_mm *mm_ask_account(struct uiommu_mm *caller, bool by_mm)
 {
 	struct mm_charges *charges = caller->ctx->charges;
 	enum mm_charge_mode mode = by_mm ? MM_CHARGE_MM : MM_CHARGE_USER;
@@ -166,15 +150,6 @@ static __attribute__((noinline, cold)) struct uiommu_mm *mm_ask_account(struct u
 		ui_store_release(&charges->kept[by_mm], mm);
 	ui_mutex_unlock(&charges->lock);
 	return mm ? mm : UIOMMU_ERR_PTR(-ENOMEM);
-}
-
-struct uiommu_mm *mm_with_account(struct uiommu_mm *caller, bool by_mm)
-{
-	struct uiommu_mm *kept = NULL;
-
-	if (caller->self)
-		kept = ui_load_acquire(&caller->ctx->charges->kept[by_mm]);
-	return kept ? kept : mm_ask_account(caller, by_mm);
 }
 
 struct uiommu_mm *mm_without_account(struct uiommu_mm *mm)
@@ -259,7 +234,7 @@ static bool mm_above(const struct uiommu_mm *payer, uint64_t limit)
 	return pages + mm_process_locked(payer->pid) > limit;
 }
 
-static __attribute__((noinline)) bool mm_over_limit(const struct uiommu_mm *payer)
+bool mm_over_limit(const struct uiommu_mm *payer)
 {
 	struct mm_charges *charges = payer->ctx->charges;
 	uint64_t limit = payer->self ? ui_load_relaxed(&charges->limit) : MM_LIMIT_UNKNOWN;
@@ -279,31 +254,26 @@ static __attribute__((noinline)) bool mm_over_limit(const struct uiommu_mm *paye
 	return mm_above(payer, limit);
 }
 
-int mm_charge(struct uiommu_mm *mm, uint64_t pages)
+int mm_charge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
-	struct uiommu_mm *root = mm->view ? mm_root(mm) : mm;
-	struct uiommu_mm *payer = root->payer ? root->payer : root;
+	struct uiommu_mm *root = mm_root(mm), *payer = mm_payer(root);
+	int rc;
 
 	if (!payer->charge)
 		return 0;
-	ui_fetch_add(&payer->charge->pages, pages);
-	if (payer->mode != MM_CHARGE_NONE && mm_over_limit(payer)) {
-		ui_fetch_sub(&payer->charge->pages, pages);
-		return -ENOMEM;
-	}
-	if (root->payer)
+	rc = mm_charge(payer, pages);
+	if (!rc && root->payer)
 		ui_fetch_add(&root->charged, pages);
-	return 0;
+	return rc;
 }
 
-void mm_uncharge(struct uiommu_mm *mm, uint64_t pages)
+void mm_uncharge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
-	struct uiommu_mm *root = mm->view ? mm_root(mm) : mm;
-	struct uiommu_mm *payer = root->payer ? root->payer : root;
+	struct uiommu_mm *root = mm_root(mm), *payer = mm_payer(root);
 
 	if (!payer->charge)
 		return;
-	ui_fetch_sub(&payer->charge->pages, pages);
+	mm_uncharge(payer, pages);
 	if (root->payer)
 		ui_fetch_sub(&root->charged, pages);
 }

@@ -18,12 +18,7 @@ enum mm_charge_mode {
 	MM_CHARGE_MODES,
 };
 
-/*
- * The memory of @caller as what it maps now is of: with its account.  @by_mm: how it is
- * charged if it isn't exempt.  Good as long as @caller is.  ERR_PTR: -ENOMEM.
- */
-struct uiommu_mm *mm_with_account(struct uiommu_mm *caller, bool by_mm);
-/* The same in a mode that is given. */
+/* mm_with_account() is in mm/inline.h.  The same in a mode that is given: */
 struct uiommu_mm *mm_with_mode(struct uiommu_mm *caller, enum mm_charge_mode mode);
 
 /*
@@ -45,12 +40,7 @@ bool mm_same_account(const struct uiommu_mm *payer, const struct uiommu_mm *othe
 /* What a host knows it as: of our own process, uiommu_mm_self(). */
 struct uiommu_mm *mm_without_account(struct uiommu_mm *mm);
 
-/*
- * Pages that were not pinned before.  -ENOMEM: over the limit, and nothing is charged.
- * Any @mm; without an account nobody is charged.
- */
-int mm_charge(struct uiommu_mm *mm, uint64_t pages);
-void mm_uncharge(struct uiommu_mm *mm, uint64_t pages);
+/* mm_charge() and mm_uncharge() are in mm/inline.h. */
 /* Of a file: what is charged for it now. */
 uint64_t mm_file_charged(const struct uiommu_mm *mm);
 

@@ -362,36 +362,13 @@ static bool mm_has_mapping(const struct uiommu_mm *mm, uint64_t start, uint64_t 
 	return host && host->mapped && host->mapped(mm->ctx->opaque, start, end - start, NULL);
 }
 
-int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
+/* The pages of our own memory didn't come, and this was said. */
+static __attribute__((noinline, cold)) int mm_check_absent(struct uiommu_mm *mm, uint64_t start,
+							   uint64_t end, uint32_t perm, int why)
 {
-	uint64_t start = addr & ~(MM_PAGE - 1);
-	uint64_t end;
 	int rc;
 
-	/* Views are made of what was looked at; a dma-buf may have lost it since; a BAR is no memory. */
-	if (mm->view || mm->dmabuf || mm->io)
-		return 0;
-	if (mm->file)
-		return mm_check_file(mm, addr, length, perm);
-	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)
-		return mm_check_beyond(mm, addr, length);
-	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
-	if (start == end)
-		return 0;
-	if (mm->self && mm_has_mapping(mm, start, end))
-		return -EFAULT;
-	if (!mm->self || perm & UIOMMU_EXEC)
-		return mm_check_vmas(mm, start, end, perm);
-	if (end - start > MM_POPULATE_MAX) {
-		if (mm_is_one_vma(start, end) && !mm_populate(start, start + MM_PAGE, perm))
-			return 0;
-		return mm_check_vmas(mm, start, end, perm);
-	}
-
-	rc = mm_populate(start, end, perm);
-	switch (rc) {
-	case 0:
-		return 0;
+	switch (why) {
 	case -ENOMEM:
 	case -EFAULT:
 		return -EFAULT;
@@ -402,4 +379,46 @@ int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm
 	default:
 		return mm_check_vmas(mm, start, end, perm);
 	}
+}
+
+/* Neither a file nor few pages of our own. */
+static __attribute__((noinline)) int mm_check_many(struct uiommu_mm *mm, uint64_t start,
+						   uint64_t end, uint32_t perm)
+{
+	if (start == end)
+		return 0;
+	if (mm->self && !(perm & UIOMMU_EXEC) && mm_is_one_vma(start, end) &&
+	    !mm_populate(start, start + MM_PAGE, perm))
+		return 0;
+	return mm_check_vmas(mm, start, end, perm);
+}
+
+/*
+ * As good as a file: views are made of what was looked at; a dma-buf may have lost it since;
+ * a BAR is no memory.
+ */
+static __attribute__((noinline)) int mm_check_object(struct uiommu_mm *mm, uint64_t addr,
+						     uint64_t length, uint32_t perm)
+{
+	return mm->view || mm->dmabuf || mm->io ? 0 : mm_check_file(mm, addr, length, perm);
+}
+
+int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)
+{
+	uint64_t start = addr & ~(MM_PAGE - 1);
+	uint64_t end;
+	int rc;
+
+	if (mm->file)
+		return mm_check_object(mm, addr, length, perm);
+	if (addr >= MM_ADDR_MAX || length > MM_ADDR_MAX)
+		return mm_check_beyond(mm, addr, length);
+	end = (addr + length + MM_PAGE - 1) & ~(MM_PAGE - 1);
+	if (mm->self && mm_has_mapping(mm, start, end))
+		return -EFAULT;
+	/* Of none as well, which wraps. */
+	if (!mm->self || perm & UIOMMU_EXEC || end - start - 1 >= MM_POPULATE_MAX)
+		return mm_check_many(mm, start, end, perm);
+	rc = mm_populate(start, end, perm);
+	return rc ? mm_check_absent(mm, start, end, perm, rc) : 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "mm/charge.h"
+#include "mm/inline.h"
 #include "mm/guard.h"
 #include "mm/mm.h"
 #include "mm/object.h"
@@ -151,25 +152,15 @@ static __attribute__((noinline, cold)) size_t mm_vm_copy(struct uiommu_mm *mm, l
 	return done;
 }
 
-static inline bool mm_guarded(const struct uiommu_mm *mm)
+size_t mm_read_other(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)
 {
-	return __builtin_expect(mm->self && ui_load_acquire(&mm_guard_on), 1);
-}
-
-UIOMMU_API size_t uiommu_mm_read(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)
-{
-	if (mm_guarded(mm))
-		return length - mm_guard_copy(dst, (const void *)src, length);
 	if (mm->view)
 		return mm_view_copy(mm, dst, src, length, false);
 	return mm_vm_copy(mm, SYS_process_vm_readv, dst, src, length);
 }
 
-UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void *src,
-				  size_t length)
+size_t mm_write_other(struct uiommu_mm *mm, uint64_t dst, const void *src, size_t length)
 {
-	if (mm_guarded(mm))
-		return length - mm_guard_copy((void *)dst, src, length);
 	if (mm->view)
 		return mm_view_copy(mm, (void *)(uintptr_t)src, dst, length, true);
 	return mm_vm_copy(mm, SYS_process_vm_writev, (void *)(uintptr_t)src, dst, length);
@@ -198,6 +189,17 @@ size_t mm_copy(struct uiommu_mm *to, uint64_t dst, struct uiommu_mm *from, uint6
 	else if (got < length)
 		*failed = UIOMMU_READ;
 	return put;
+}
+
+UIOMMU_API size_t uiommu_mm_read(struct uiommu_mm *mm, void *dst, uint64_t src, size_t length)
+{
+	return mm_read(mm, dst, src, length);
+}
+
+UIOMMU_API size_t uiommu_mm_write(struct uiommu_mm *mm, uint64_t dst, const void *src,
+				  size_t length)
+{
+	return mm_write(mm, dst, src, length);
 }
 
 static struct mm_guard_value mm_guard_load(const void *src, unsigned int size)

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "iommufd/driver.h"
-#include "mm/charge.h"
+#include "mm/inline.h"
 
 /* What a container may have of maps. */
 #define MAPS_MAX 65535u

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "explore/rig.h"
-#include "mm/charge.h"
+#include "mm/inline.h"
 #include "mm/io.h"
 #include "mm/mm.h"
 
@@ -342,13 +342,18 @@ void mm_set_payer(struct uiommu_mm *file, struct uiommu_mm *payer)
 {
 }
 
-int mm_charge(struct uiommu_mm *mm, uint64_t pages)
+int mm_charge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
 	return 0;
 }
 
-void mm_uncharge(struct uiommu_mm *mm, uint64_t pages)
+void mm_uncharge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
+}
+
+bool mm_over_limit(const struct uiommu_mm *payer)
+{
+	return false;
 }
 
 int mm_check(struct uiommu_mm *mm, uint64_t addr, uint64_t length, uint32_t perm)

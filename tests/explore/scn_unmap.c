@@ -5,6 +5,7 @@
 #include "explore/rig.h"
 #include "explore/scenarios.h"
 #include "iopt/iopt.h"
+#include "mm/object.h"
 
 #define IOVA 0x10000u
 #define OLD_ADDR 0x100000u
@@ -12,11 +13,11 @@
 
 static struct iopt *iopt;
 static struct uiommu_dma *channel;
-static char some_mm[64] __attribute__((aligned(64)));
+static struct uiommu_mm some_mm;
 
 static struct uiommu_mm *mm(void)
 {
-	return (struct uiommu_mm *)(void *)some_mm;
+	return &some_mm;
 }
 
 static int translate(struct uiommu_domain *domain, uint64_t iova, uint32_t perm,

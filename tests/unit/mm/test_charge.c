@@ -18,8 +18,7 @@
 
 #include "../caps.h"
 #include "fixture.h"
-#include "mm/charge_table.h"
-#include "mm/object.h"
+#include "mm/inline.h"
 #include "mm/process.h"
 
 static struct rlimit had;
