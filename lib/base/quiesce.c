@@ -10,6 +10,7 @@ void ui_readers_init(struct ui_readers *readers)
 {
 	ui_mutex_init(&readers->lock);
 	CDS_INIT_LIST_HEAD(&readers->list);
+	readers->any = 0;
 	readers->stopped = 0;
 	ui_mutex_init(&readers->gate);
 }
@@ -26,6 +27,7 @@ void ui_reader_add(struct ui_readers *readers, struct ui_reader *reader)
 	reader->mark = 0;
 	ui_mutex_lock(&readers->lock);
 	cds_list_add(&reader->node, &readers->list);
+	ui_store_relaxed(&readers->any, 1u); /* before (A), which is a fence */
 	ui_mutex_unlock(&readers->lock);
 }
 
@@ -33,6 +35,7 @@ void ui_reader_del(struct ui_readers *readers, struct ui_reader *reader)
 {
 	ui_mutex_lock(&readers->lock);
 	cds_list_del(&reader->node);
+	ui_store_relaxed(&readers->any, (uint32_t)!cds_list_empty(&readers->list));
 	ui_mutex_unlock(&readers->lock);
 }
 
@@ -40,12 +43,9 @@ void ui_reader_del(struct ui_readers *readers, struct ui_reader *reader)
  * A reader that joins the list later enters its first burst after it took the
  * lock that we hold, so it sees what we unpublished; it need not be waited for.
  */
-void ui_quiesce(struct ui_readers *readers)
+void ui_quiesce_list(struct ui_readers *readers)
 {
 	struct cds_list_head *node;
-
-	/* Orders the caller's unpublishing stores (C) before the loads (D). */
-	ui_smp_mb();
 
 	ui_mutex_lock(&readers->lock);
 	cds_list_for_each(node, &readers->list) {

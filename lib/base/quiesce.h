@@ -41,11 +41,13 @@ struct ui_reader {
 
 /*
  *  list	lock
+ *  any		atomic, written under lock; 0: the list is empty
  *  stopped	atomic; 1 while somebody holds gate by ui_readers_stop()
  */
 struct ui_readers {
 	struct ui_mutex lock;
 	struct cds_list_head list;
+	uint32_t any;
 	uint32_t stopped;
 	struct ui_mutex gate;
 };
@@ -89,10 +91,21 @@ static inline void ui_reader_begin(struct ui_readers *readers, struct ui_reader 
 	}
 }
 
+/* Those on the list; the fence was before. */
+void ui_quiesce_list(struct ui_readers *readers);
+
 /*
  * Waits for every reader that is inside now.  The caller is in no burst, and
  * holds no lock that a burst could want (bursts want none).
+ *
+ * Where the list is still empty at (D), a reader that joins it does so before its (A).
  */
-void ui_quiesce(struct ui_readers *readers);
+static inline void ui_quiesce(struct ui_readers *readers)
+{
+	/* Orders the caller's unpublishing stores (C) before the loads (D). */
+	ui_smp_mb();
+	if (ui_load_relaxed(&readers->any))
+		ui_quiesce_list(readers);
+}
 
 #endif /* UI_BASE_QUIESCE_H */
