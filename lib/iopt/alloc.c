@@ -163,14 +163,12 @@ void iopt_alloc_done(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_
 		iopt->hint_top = iova + length;
 }
 
-void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur,
+void iopt_alloc_lower(struct iopt *iopt, const struct iopt_cursor *cur,
 		      const struct iopt_area *area)
 {
 	uint64_t start = 0;
 	bool known = false;
 
-	if (iopt->hint_top <= area->start)
-		return;
 	iopt->hint_top = area->start;
 	for (unsigned int i = 0; i < IOPT_HINTS; i++) {
 		if (iopt->hints[i].pos <= area->start)

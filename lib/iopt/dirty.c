@@ -253,9 +253,12 @@ static void dirty_walk(struct iopt_dirty *dirty, uint64_t start, uint64_t last, 
 void iopt_watch_dirty(struct iopt *iopt, const void *owner, struct iopt_dirty *dirty)
 {
 	ui_mutex_lock(&iopt->lock);
-	for (size_t i = 0; i < iopt->nr_domains; i++)
-		if (iopt->domains[i].owner == owner)
-			iopt->domains[i].dirty = dirty;
+	for (size_t i = 0; i < iopt->nr_domains; i++) {
+		if (iopt->domains[i].owner != owner)
+			continue;
+		iopt->nr_dirty += !iopt->domains[i].dirty;
+		iopt->domains[i].dirty = dirty;
+	}
 	ui_mutex_unlock(&iopt->lock);
 }
 

@@ -149,6 +149,8 @@ void iopt_remove_domain(struct iopt *iopt, const void *owner)
 	for (size_t i = 0; i < iopt->nr_domains; i++) {
 		if (iopt->domains[i].owner != owner)
 			iopt->domains[to++] = iopt->domains[i];
+		else if (iopt->domains[i].dirty)
+			iopt->nr_dirty--;
 	}
 	assert(to + 1 == iopt->nr_domains);
 	iopt->nr_domains = to;

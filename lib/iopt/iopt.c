@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "iopt/charge.h"
+#include "iopt/edit.h"
 #include "iopt/object.h"
 #include "mm/mm.h"
 #include "mm/view.h"
@@ -95,11 +96,11 @@ static struct iopt_mm *iopt_mm_find(struct iopt *iopt, const struct uiommu_mm *m
 	return NULL;
 }
 
-int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm)
+int iopt_mm_ref_any(struct iopt *iopt, struct uiommu_mm *mm)
 {
 	struct uiommu_mm *base = mm_view_base(mm);
 	struct iopt_mm *entry;
-	int rc = base ? iopt_mm_ref(iopt, base) : 0;
+	int rc = base ? iopt_mm_ref_any(iopt, base) : 0;
 
 	if (rc)
 		return rc;
@@ -136,7 +137,7 @@ static void iopt_mm_put_unused(struct iopt *iopt)
 }
 
 /* Which files wait to be put can't be remembered without memory: so they don't. */
-bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
+bool iopt_mm_unref_any(struct iopt *iopt, struct uiommu_mm *mm)
 {
 	struct uiommu_mm *base = mm_view_base(mm);
 
@@ -145,7 +146,7 @@ bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
 		iopt->file_areas--;
 		uiommu_mm_put(mm);
 		/* The area's own reference on it is still there. */
-		return base && iopt_mm_unref(iopt, base);
+		return base && iopt_mm_unref_any(iopt, base);
 	}
 	/* Our own memory is there as long as we are, and will be mapped again. */
 	return !--iopt_mm_find(iopt, mm)->areas && !mm_is_here(mm);
@@ -244,25 +245,23 @@ int iopt_check_memory(struct uiommu_mm *mm, uint64_t uaddr, uint64_t length, boo
 	return rc == -EPERM ? -EFAULT : rc;
 }
 
-static int iopt_check_slices(struct iopt *iopt, const struct iopt_slices *slices, uint32_t perm)
+static inline __attribute__((always_inline)) int
+iopt_check_slices(struct iopt *iopt, const struct iopt_slice *slice, size_t nr, uint32_t perm)
 {
-	for (size_t i = 0; i < slices->nr; i++) {
-		const struct iopt_slice *slice = &slices->slice[i];
-
-		if (perm & UIOMMU_WRITE && !slice->writable)
+	for (size_t i = 0; i < nr; i++) {
+		if (perm & UIOMMU_WRITE && !slice[i].writable)
 			return -EPERM;
-		if (slice->uaddr % IOPT_PAGE & (iopt->alignment - 1))
+		if (slice[i].uaddr % IOPT_PAGE & (iopt->alignment - 1))
 			return -EINVAL;
 	}
 	if (!iopt->nr_domains)
 		return 0;
-	for (size_t i = 0; i < slices->nr; i++) {
-		const struct iopt_slice *slice = &slices->slice[i];
+	for (size_t i = 0; i < nr; i++) {
 		int rc = 0;
 
-		if (!slice->present)
-			rc = iopt_check_memory(slice->mm, slice->uaddr, slice->length,
-					       slice->writable);
+		if (!slice[i].present)
+			rc = iopt_check_memory(slice[i].mm, slice[i].uaddr, slice[i].length,
+					       slice[i].writable);
 		if (rc)
 			return rc;
 		/* No table has an entry without any right. */
@@ -272,8 +271,10 @@ static int iopt_check_slices(struct iopt *iopt, const struct iopt_slices *slices
 	return 0;
 }
 
-static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
-			     const struct iopt_slice *slice, uint64_t iova, uint32_t perm)
+static inline __attribute__((always_inline)) int iopt_insert_slice(struct iopt *iopt,
+								   struct iopt_cursor *cur,
+								   const struct iopt_slice *slice,
+								   uint64_t iova, uint32_t perm)
 {
 	const struct iopt_area area = {
 		.start = iova,
@@ -290,12 +291,13 @@ static int iopt_insert_slice(struct iopt *iopt, struct iopt_cursor *cur,
 	rc = iopt_mm_ref(iopt, slice->mm);
 	if (rc)
 		goto out_uncharge;
-	iopt_dirty_forget_locked(iopt, area.start, area.last);
-	rc = iopt_tree_insert(&iopt->tree, cur, &area);
+	if (iopt->nr_dirty)
+		iopt_dirty_forget_locked(iopt, area.start, area.last);
+	rc = iopt_edit_insert(&iopt->tree, cur, &area);
 	if (rc)
 		goto out_unref;
 	ui_count_inc(&iopt->ctx->counts.areas);
-	if (mm_is_here(slice->mm)) {
+	if (mm_is_ours(slice->mm)) {
 		if (area.uaddr < iopt->low)
 			iopt->low = area.uaddr;
 		if (area.uaddr + slice->length > iopt->high)
@@ -315,13 +317,13 @@ out_uncharge:
 }
 
 /* Takes out the cursor's area; *unused: iopt_mm_put_unused() is to be called. */
-static void iopt_remove(struct iopt *iopt, struct iopt_cursor *cur, const struct iopt_area *area,
-			bool *unused)
+static inline void iopt_remove(struct iopt *iopt, struct iopt_cursor *cur,
+			       const struct iopt_area *area, bool *unused)
 {
 	if (iopt->nr_domains)
 		iopt_uncharge_area(iopt, area);
 	iopt_alloc_freed(iopt, cur, area);
-	iopt_tree_remove(&iopt->tree, cur);
+	iopt_edit_remove(&iopt->tree, cur);
 	*unused |= iopt_mm_unref(iopt, iopt_area_mm(area));
 	ui_count_dec(&iopt->ctx->counts.areas);
 }
@@ -346,10 +348,11 @@ static void iopt_undo_insert(struct iopt *iopt, uint64_t start, uint64_t last)
 		iopt_mm_put_unused(iopt);
 }
 
-static int iopt_map_locked(struct iopt *iopt, const struct iopt_slices *slices, uint64_t length,
-			   uint32_t perm, uint32_t flags, uint64_t *iova)
+/* A part of its callers: where there is one slice, as nearly always, no loop is left. */
+static inline __attribute__((always_inline)) int
+iopt_map_locked(struct iopt *iopt, const struct iopt_slice *slice, size_t nr, uint64_t length,
+		uint32_t perm, uint32_t flags, uint64_t *iova)
 {
-	uint64_t uaddr = slices->slice[0].uaddr;
 	uint64_t start = *iova, at;
 	struct iopt_cursor cur;
 	int rc;
@@ -359,31 +362,29 @@ static int iopt_map_locked(struct iopt *iopt, const struct iopt_slices *slices, 
 	if (flags & IOPT_FIXED)
 		rc = iopt_check_iova(iopt, start, length);
 	else
-		rc = iopt_alloc_iova(iopt, uaddr, length, &start);
+		rc = iopt_alloc_iova(iopt, slice->uaddr, length, &start);
 	if (rc)
 		return rc;
-	if (!iopt_tree_vacant(&iopt->tree, start, start + length - 1, &cur))
+	if (!iopt_edit_vacant(&iopt->tree, start, start + length - 1, &cur))
 		return -EEXIST;
-	rc = iopt_check_slices(iopt, slices, perm);
+	rc = iopt_check_slices(iopt, slice, nr, perm);
 	if (rc)
 		return rc;
 
 	at = start;
-	for (size_t i = 0; i < slices->nr; i++) {
-		const struct iopt_slice *slice = &slices->slice[i];
-
+	for (size_t i = 0; i < nr; i++) {
 		if (i)
-			iopt_tree_vacant(&iopt->tree, at, at + slice->length - 1, &cur);
-		rc = iopt_insert_slice(iopt, &cur, slice, at, perm);
+			iopt_tree_vacant(&iopt->tree, at, at + slice[i].length - 1, &cur);
+		rc = iopt_insert_slice(iopt, &cur, &slice[i], at, perm);
 		if (rc) {
 			if (i)
 				iopt_undo_insert(iopt, start, at - 1);
 			return rc;
 		}
-		at += slice->length;
+		at += slice[i].length;
 	}
 	if (!(flags & IOPT_FIXED))
-		iopt_alloc_done(iopt, uaddr, length, start);
+		iopt_alloc_done(iopt, slice->uaddr, length, start);
 	*iova = start;
 	return 0;
 }
@@ -397,8 +398,8 @@ int iopt_map_slices(struct iopt *iopt, const struct iopt_slices *slices, uint32_
 	for (size_t i = 0; i < slices->nr; i++)
 		length += slices->slice[i].length;
 	ui_mutex_lock(&iopt->lock);
-	rc = iopt_map_locked(iopt, slices, length, perm & (UIOMMU_READ | UIOMMU_WRITE), flags,
-			     iova);
+	rc = iopt_map_locked(iopt, slices->slice, slices->nr, length,
+			     perm & (UIOMMU_READ | UIOMMU_WRITE), flags, iova);
 	ui_mutex_unlock(&iopt->lock);
 	return rc;
 }
@@ -406,21 +407,25 @@ int iopt_map_slices(struct iopt *iopt, const struct iopt_slices *slices, uint32_
 int iopt_map(struct iopt *iopt, struct uiommu_mm *mm, uint64_t uaddr, uint64_t length,
 	     uint32_t perm, uint32_t flags, uint64_t *iova)
 {
-	struct iopt_slice slice = {
+	const struct iopt_slice slice = {
 		.mm = mm,
 		.uaddr = uaddr,
 		.length = length,
 		.writable = perm & UIOMMU_WRITE,
 		.origin = (uint16_t)ui_count_next(&iopt->ctx->maps),
 	};
-	const struct iopt_slices slices = {.slice = &slice, .nr = 1};
 	uint64_t end;
+	int rc;
 
 	if (__builtin_add_overflow(uaddr, length, &end))
 		return -EOVERFLOW;
 	if (!length || length > UINT64_MAX - IOPT_PAGE)
 		return -EINVAL;
-	return iopt_map_slices(iopt, &slices, perm, flags, iova);
+	ui_mutex_lock(&iopt->lock);
+	rc = iopt_map_locked(iopt, &slice, 1, length, perm & (UIOMMU_READ | UIOMMU_WRITE), flags,
+			     iova);
+	ui_mutex_unlock(&iopt->lock);
+	return rc;
 }
 
 /* ---- unmap ---- */
@@ -472,10 +477,10 @@ static int iopt_unmap_locked(struct iopt *iopt, struct iopt_unmapping *u)
 	int rc = 0;
 
 	for (;;) {
-		iopt_tree_seek(&iopt->tree, u->start, &cur);
+		iopt_edit_seek(&iopt->tree, u->start, &cur);
 		if (iopt_tree_end(&cur))
 			break;
-		iopt_tree_area(&cur, &area);
+		iopt_leaf_area(cur.leaf, cur.pos, &area);
 		if (area.start > u->last)
 			break;
 		rc = iopt_unmap_check(iopt, &area, u);
@@ -495,23 +500,25 @@ static int iopt_unmap_locked(struct iopt *iopt, struct iopt_unmapping *u)
 	return rc;
 }
 
+/* Somebody pins what is next, and is asked to let go. */
+static __attribute__((noinline)) int iopt_unmap_pinned(struct iopt *iopt, struct iopt_unmapping *u)
+{
+	iopt_notify_unmap(iopt, u->start, u->busy);
+	return ++u->tries > IOPT_UNMAP_TRIES ? -EDEADLOCK : -EAGAIN;
+}
+
 static int iopt_unmap_range(struct iopt *iopt, uint64_t start, uint64_t last, uint64_t *unmapped)
 {
 	struct iopt_unmapping u = {.start = start, .last = last};
 	int rc;
 
-	for (;;) {
+	do {
 		ui_mutex_lock(&iopt->lock);
 		rc = iopt_unmap_locked(iopt, &u);
 		ui_mutex_unlock(&iopt->lock);
-		if (rc != -EAGAIN)
-			break;
-		iopt_notify_unmap(iopt, u.start, u.busy);
-		if (++u.tries > IOPT_UNMAP_TRIES) {
-			rc = -EDEADLOCK;
-			break;
-		}
-	}
+		if (rc == -EAGAIN)
+			rc = iopt_unmap_pinned(iopt, &u);
+	} while (rc == -EAGAIN);
 	*unmapped = u.unmapped;
 	return rc;
 }

@@ -146,7 +146,8 @@ static inline unsigned int iopt_leaf_find(const struct iopt_leaf *leaf, uint64_t
 		lo = iopt_leaf_step(leaf, order, iova, lo, 8);
 		lo = iopt_leaf_step(leaf, order, iova, lo, 4);
 	}
-	lo = iopt_leaf_step(leaf, order, iova, lo, 2);
+	if (nr >= 2)
+		lo = iopt_leaf_step(leaf, order, iova, lo, 2);
 	return iopt_leaf_step(leaf, order, iova, lo, 1);
 }
 

@@ -8,6 +8,7 @@
 #include "iopt/dirty.h"
 #include "iopt/iopt.h"
 #include "iopt/tree.h"
+#include "mm/inline.h"
 
 #define IOPT_PAGE 4096ull
 
@@ -96,6 +97,7 @@ struct iopt {
 	struct iopt_domain *domains;
 	size_t nr_domains;
 	size_t max_domains;
+	size_t nr_dirty; /* domains that have dirty bits */
 
 	struct iopt_mm *mms;
 	size_t nr_mms;
@@ -146,12 +148,26 @@ int iopt_array_grow(void *array, size_t size, size_t nr, size_t *max);
 
 /* iopt.c; all need the lock */
 /* One area more of an mm.  -ENOMEM. */
-int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm);
+int iopt_mm_ref_any(struct iopt *iopt, struct uiommu_mm *mm);
+static inline int iopt_mm_ref(struct iopt *iopt, struct uiommu_mm *mm)
+{
+	/* Nearly all areas are of the mm that came first. */
+	if (__builtin_expect(!iopt->nr_mms || iopt->mms[0].mm != mm, 0))
+		return iopt_mm_ref_any(iopt, mm);
+	iopt->mms[0].areas++;
+	return 0;
+}
 /*
  * One less; it is out of the tree.  Return: its entry has none, isn't ours, and is to be put
  * when readers were waited for.
  */
-bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm);
+bool iopt_mm_unref_any(struct iopt *iopt, struct uiommu_mm *mm);
+static inline bool iopt_mm_unref(struct iopt *iopt, struct uiommu_mm *mm)
+{
+	if (__builtin_expect(!iopt->nr_mms || iopt->mms[0].mm != mm, 0))
+		return iopt_mm_unref_any(iopt, mm);
+	return !--iopt->mms[0].areas && !mm_is_ours(mm);
+}
 /* Is the memory there, with the rights that the area's pins would ask for? */
 int iopt_check_memory(struct uiommu_mm *mm, uint64_t uaddr, uint64_t length, bool writable);
 /*
@@ -185,7 +201,14 @@ void iopt_notify_unmap(struct iopt *iopt, uint64_t iova, uint64_t length);
 int iopt_reserve_locked(struct iopt *iopt, uint64_t start, uint64_t last, const void *owner);
 void iopt_unreserve_locked(struct iopt *iopt, const void *owner);
 /* The first reserved range, by start, that ends at or after pos; NULL: none. */
-const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t pos);
+static inline const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t pos)
+{
+	for (size_t i = 0; i < iopt->nr_reserved; i++) {
+		if (iopt->reserved[i].last >= pos)
+			return &iopt->reserved[i];
+	}
+	return NULL;
+}
 
 /* domain.c; all need the lock */
 /* From what the domains and accesses that are there ask; -EADDRINUSE: areas don't have it. */
@@ -196,9 +219,15 @@ int iopt_update_alignment(struct iopt *iopt);
 int iopt_alloc_iova(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t *iova);
 /* What was found now holds an area. */
 void iopt_alloc_done(struct iopt *iopt, uint64_t uaddr, uint64_t length, uint64_t iova);
-/* The cursor's area, this one, is about to go. */
-void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur,
+/* The cursor's area, this one, is about to go; a hint is above it. */
+void iopt_alloc_lower(struct iopt *iopt, const struct iopt_cursor *cur,
 		      const struct iopt_area *area);
+static inline void iopt_alloc_freed(struct iopt *iopt, const struct iopt_cursor *cur,
+				    const struct iopt_area *area)
+{
+	if (iopt->hint_top > area->start)
+		iopt_alloc_lower(iopt, cur, area);
+}
 /* Ranges became free that are no areas. */
 void iopt_alloc_forget(struct iopt *iopt);
 

@@ -27,15 +27,6 @@ int iopt_array_grow(void *array, size_t size, size_t nr, size_t *max)
 	return 0;
 }
 
-const struct iopt_reserved *iopt_reserved_from(const struct iopt *iopt, uint64_t pos)
-{
-	for (size_t i = 0; i < iopt->nr_reserved; i++) {
-		if (iopt->reserved[i].last >= pos)
-			return &iopt->reserved[i];
-	}
-	return NULL;
-}
-
 static bool iopt_overlaps_allowed(const struct iopt *iopt, uint64_t start, uint64_t last)
 {
 	size_t lo = 0, hi = iopt->nr_allowed;

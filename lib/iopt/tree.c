@@ -20,14 +20,13 @@
  */
 #include <string.h>
 
-#include "iopt/node.h"
+#include "iopt/edit.h"
 
 /* So many nodes wait for the next unmap; then an insert waits for readers. */
 #define IOPT_RETIRED_MAX 256
 /* After so many inserts at the end of a leaf, with no removal, more will follow. */
 #define IOPT_ASCENDING 8
-/* A leaf with so few areas is joined with a neighbour if both fit twice over. */
-#define IOPT_LEAF_FEW 3
+/* Two leaves with so many areas become one, see IOPT_LEAF_FEW. */
 #define IOPT_LEAF_JOIN 8
 
 /* The children of an inner node that is being made, with room for one too many. */
@@ -103,45 +102,6 @@ static int iopt_inner_after(const struct iopt_inner *inner, unsigned int idx)
 	return left ? __builtin_ctzll(left) : -1;
 }
 
-static uint64_t iopt_order_insert(uint64_t order, unsigned int pos, unsigned int slot)
-{
-	uint64_t below = (1ull << (4 * pos)) - 1;
-	uint64_t body = order & ~(15ull << 60);
-	uint64_t nr = iopt_order_nr(order);
-
-	body = (body & below) | (uint64_t)slot << (4 * pos) | (body & ~below) << 4;
-	return (body & ~(15ull << 60)) | (nr + 1) << 60;
-}
-
-static uint64_t iopt_order_remove(uint64_t order, unsigned int pos)
-{
-	uint64_t below = (1ull << (4 * pos)) - 1;
-	uint64_t body = order & ~(15ull << 60);
-	uint64_t nr = iopt_order_nr(order);
-
-	body = (body & below) | (body >> 4 & ~below);
-	return body | (nr - 1) << 60;
-}
-
-static void iopt_leaf_fill(struct iopt_leaf *leaf, unsigned int slot, const struct iopt_area *area)
-{
-	ui_store_relaxed(&leaf->start[slot], area->start);
-	ui_store_relaxed(&leaf->entry[slot].last, area->last);
-	leaf->entry[slot].uaddr = area->uaddr;
-	leaf->entry[slot].mm_perm = area->mm_perm;
-	leaf->taken |= 1u << slot;
-}
-
-static void iopt_leaf_area(const struct iopt_leaf *leaf, unsigned int pos, struct iopt_area *area)
-{
-	unsigned int slot = iopt_order_slot(leaf->order, pos);
-
-	area->start = leaf->start[slot];
-	area->last = leaf->entry[slot].last;
-	area->uaddr = leaf->entry[slot].uaddr;
-	area->mm_perm = leaf->entry[slot].mm_perm;
-}
-
 /* To a leaf that isn't published yet. */
 static void iopt_leaf_append(struct iopt_leaf *leaf, const struct iopt_area *area)
 {
@@ -190,7 +150,7 @@ static void iopt_free_subtree(uint64_t ptr, unsigned int depth)
 	ui_free(inner->node.memory);
 }
 
-static void iopt_free_retired(struct iopt_tree *tree)
+void iopt_tree_free_retired(struct iopt_tree *tree)
 {
 	struct iopt_node *node, *next;
 
@@ -205,13 +165,7 @@ static void iopt_free_retired(struct iopt_tree *tree)
 void iopt_tree_destroy(struct iopt_tree *tree)
 {
 	iopt_free_subtree(tree->root, 0);
-	iopt_free_retired(tree);
-}
-
-void iopt_tree_quiesce(struct iopt_tree *tree)
-{
-	ui_quiesce(tree->readers);
-	iopt_free_retired(tree);
+	iopt_tree_free_retired(tree);
 }
 
 bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *area)
@@ -249,7 +203,7 @@ bool iopt_tree_lookup(struct iopt_tree *tree, uint64_t iova, struct iopt_area *a
 
 /* ---- cursors ---- */
 
-static void iopt_descend(struct iopt_cursor *cur, uint64_t ptr, uint64_t iova)
+void iopt_descend(struct iopt_cursor *cur, uint64_t ptr, uint64_t iova)
 {
 	while (!iopt_ptr_is_leaf(ptr)) {
 		struct iopt_inner *inner = iopt_ptr_inner(ptr);
@@ -264,15 +218,7 @@ static void iopt_descend(struct iopt_cursor *cur, uint64_t ptr, uint64_t iova)
 	cur->leaf = iopt_ptr_leaf(ptr);
 }
 
-/* To where an area that starts at iova is, or belongs. */
-static void iopt_find(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur)
-{
-	cur->depth = 0;
-	iopt_descend(cur, tree->root, iova);
-	cur->pos = iopt_leaf_find(cur->leaf, cur->leaf->order, iova);
-}
-
-static void iopt_next_leaf(struct iopt_cursor *cur)
+void iopt_next_leaf(struct iopt_cursor *cur)
 {
 	unsigned int level = cur->depth;
 
@@ -292,16 +238,23 @@ static void iopt_next_leaf(struct iopt_cursor *cur)
 	cur->leaf = NULL;
 }
 
+bool iopt_vacant_after(const struct iopt_cursor *cur, uint64_t last)
+{
+	struct iopt_cursor next = *cur;
+
+	iopt_next_leaf(&next);
+	return !next.leaf || next.leaf->start[iopt_order_slot(next.leaf->order, 0)] > last;
+}
+
 void iopt_tree_seek(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur)
 {
-	uint64_t order;
+	iopt_edit_seek(tree, iova, cur);
+}
 
-	iopt_find(tree, iova, cur);
-	order = cur->leaf->order;
-	if (cur->pos > 0 && cur->leaf->entry[iopt_order_slot(order, cur->pos - 1)].last >= iova)
-		cur->pos--;
-	else if (cur->pos == iopt_order_nr(order))
-		iopt_next_leaf(cur);
+bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
+		      struct iopt_cursor *cur)
+{
+	return iopt_edit_vacant(tree, start, last, cur);
 }
 
 void iopt_tree_next(struct iopt_cursor *cur)
@@ -511,37 +464,12 @@ out:
 	return rc;
 }
 
-/* Does what comes after the cursor's leaf, if anything, begin after last? */
-static bool iopt_vacant_after(const struct iopt_cursor *cur, uint64_t last)
+int iopt_insert_between(struct iopt_tree *tree, struct iopt_cursor *cur,
+			const struct iopt_area *area)
 {
-	struct iopt_cursor next = *cur;
-
-	iopt_next_leaf(&next);
-	return !next.leaf || next.leaf->start[iopt_order_slot(next.leaf->order, 0)] > last;
-}
-
-bool iopt_tree_vacant(struct iopt_tree *tree, uint64_t start, uint64_t last,
-		      struct iopt_cursor *cur)
-{
-	uint64_t order;
-
-	iopt_find(tree, start, cur);
-	order = cur->leaf->order;
-	if (cur->pos > 0 && cur->leaf->entry[iopt_order_slot(order, cur->pos - 1)].last >= start)
-		return false;
-	if (cur->pos < iopt_order_nr(order))
-		return cur->leaf->start[iopt_order_slot(order, cur->pos)] > last;
-	return !cur->depth || iopt_vacant_after(cur, last);
-}
-
-int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const struct iopt_area *area)
-{
-	struct iopt_leaf *leaf;
-	unsigned int slot;
 	bool moved;
-	int rc;
+	int rc = 0;
 
-	tree->ascending = cur->pos == iopt_order_nr(cur->leaf->order) ? tree->ascending + 1 : 0;
 	if (tree->ascending && cur->depth) {
 		rc = iopt_raise_key(tree, cur, area->last, &moved);
 		if (rc)
@@ -549,21 +477,18 @@ int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const stru
 		if (moved)
 			iopt_find(tree, area->start, cur);
 	}
-
-	leaf = cur->leaf;
-	if (iopt_order_nr(leaf->order) == IOPT_LEAF_MAX) {
+	if (iopt_order_nr(cur->leaf->order) == IOPT_LEAF_MAX)
 		rc = iopt_insert_split(tree, cur, area);
-		if (rc)
-			return rc;
-	} else {
-		slot = (unsigned int)__builtin_ctzll(~leaf->taken);
-		iopt_leaf_fill(leaf, slot, area);
-		/* The slot is filled before the order names it; see iopt_tree_lookup(). */
-		ui_store_release(&leaf->order, iopt_order_insert(leaf->order, cur->pos, slot));
-	}
+	else
+		iopt_leaf_insert(cur->leaf, cur->pos, area);
 	if (tree->nr_retired >= IOPT_RETIRED_MAX)
 		iopt_tree_quiesce(tree);
-	return 0;
+	return rc;
+}
+
+int iopt_tree_insert(struct iopt_tree *tree, struct iopt_cursor *cur, const struct iopt_area *area)
+{
+	return iopt_edit_insert(tree, cur, area);
 }
 
 /*
@@ -656,25 +581,18 @@ static bool iopt_join(struct iopt_tree *tree, struct iopt_inner *inner, int left
 	return true;
 }
 
+void iopt_shrink(struct iopt_tree *tree, struct iopt_cursor *cur)
+{
+	struct iopt_inner *inner = cur->at[cur->depth - 1].node;
+	int idx = (int)cur->at[cur->depth - 1].idx;
+
+	if (!iopt_order_nr(cur->leaf->order))
+		iopt_prune(tree, cur);
+	else if (!iopt_join(tree, inner, idx, iopt_inner_after(inner, (unsigned int)idx)))
+		iopt_join(tree, inner, iopt_inner_before(inner, (unsigned int)idx), idx);
+}
+
 void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur)
 {
-	struct iopt_leaf *leaf = cur->leaf;
-	unsigned int slot = iopt_order_slot(leaf->order, cur->pos);
-	unsigned int nr = iopt_order_nr(leaf->order) - 1;
-
-	ui_store_release(&leaf->order, iopt_order_remove(leaf->order, cur->pos));
-	leaf->taken &= ~(1ull << slot);
-	tree->ascending = 0;
-
-	if (!cur->depth)
-		return;
-	if (!nr) {
-		iopt_prune(tree, cur);
-	} else if (nr <= IOPT_LEAF_FEW) {
-		struct iopt_inner *inner = cur->at[cur->depth - 1].node;
-		int idx = (int)cur->at[cur->depth - 1].idx;
-
-		if (!iopt_join(tree, inner, idx, iopt_inner_after(inner, (unsigned int)idx)))
-			iopt_join(tree, inner, iopt_inner_before(inner, (unsigned int)idx), idx);
-	}
+	iopt_edit_remove(tree, cur);
 }

@@ -88,8 +88,15 @@ void iopt_tree_remove(struct iopt_tree *tree, struct iopt_cursor *cur);
  * find one or the other all the time.  -ENOMEM: nothing changed that can be seen.
  */
 int iopt_tree_cut(struct iopt_tree *tree, uint64_t start, const struct iopt_area *right);
+/* Readers were waited for: retired nodes go. */
+void iopt_tree_free_retired(struct iopt_tree *tree);
 /* No reader sees any more what was removed until now, at return. */
-void iopt_tree_quiesce(struct iopt_tree *tree);
+static inline void iopt_tree_quiesce(struct iopt_tree *tree)
+{
+	ui_quiesce(tree->readers);
+	if (tree->retired)
+		iopt_tree_free_retired(tree);
+}
 
 /* To the first area that ends at or after iova. */
 void iopt_tree_seek(struct iopt_tree *tree, uint64_t iova, struct iopt_cursor *cur);
