@@ -7,8 +7,11 @@
  *  map.4096		IOAS_MAP of 4 KiB, one after the other; all are unmapped at 4,096
  *  map.million		IOAS_MAP of 4 KiB, a million areas in one IOAS, each
  *  area_bytes		memory that each of them takes
- *  translate.*		DMA of 8 bytes, at random, over so many areas; beside chase,
- *			which is as many dependent loads from as much memory
+ *  translate.*		DMA of 8 bytes, at random, over so many areas; one: of a
+ *			million the same, which the channel remembers
+ *  lookup.*		the translation alone, inside one burst: at random, or of one
+ *			IOVA again and again; beside chase, which is as many dependent
+ *			loads from as much memory, .huge: in huge pages
  *  access.*		uiommu_access_rw() of so many bytes, beside memcpy
  */
 #include <malloc.h>
@@ -25,10 +28,12 @@
 
 #include "bench.h"
 #include "iommufd/iommufd.h"
+#include "iopt/iopt.h"
 #include "uapi/iommufd.h"
 
 #define PAGE 4096ull
 #define MILLION 1000000u
+#define HUGE (2ul << 20)
 #define FIRST (1ull << 32)
 #define RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
@@ -139,6 +144,43 @@ static void translate(void *arg, uint64_t n)
 	}
 }
 
+/* ---- the translation alone ---- */
+
+struct lookups {
+	struct iopt *iopt;
+	uint64_t areas;
+};
+
+static void lookup(void *arg, uint64_t n)
+{
+	const struct lookups *lookups = arg;
+	uint64_t random = 1;
+	struct uiommu_span span;
+
+	while (n--) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		if (iopt_translate(lookups->iopt,
+				   FIRST + (random >> 33) % lookups->areas * 2 * PAGE, UIOMMU_READ,
+				   &span))
+			abort();
+		/* The next isn't known before this one is: no two at a time. */
+		random += span.perm & 4;
+	}
+}
+
+static void lookup_one(void *arg, uint64_t n)
+{
+	const struct lookups *lookups = arg;
+	uint64_t iova = FIRST + lookups->areas / 2 * 2 * PAGE;
+	struct uiommu_span span;
+
+	while (n--) {
+		if (iopt_translate(lookups->iopt, iova, UIOMMU_READ, &span))
+			abort();
+		iova += span.perm & 4;
+	}
+}
+
 #define CHASE_BYTES (64ull << 20)
 
 static void chase(void *arg, uint64_t n)
@@ -151,15 +193,16 @@ static void chase(void *arg, uint64_t n)
 }
 
 /* One cycle through all lines of as much memory as a million areas take. */
-static uint64_t *make_chase(void)
+static uint64_t *make_chase(bool huge)
 {
 	size_t lines = CHASE_BYTES / 64;
-	char *lots = aligned_alloc(64, CHASE_BYTES);
+	char *lots = aligned_alloc(HUGE, CHASE_BYTES);
 	uint32_t *order = malloc(lines * sizeof(*order));
 	uint64_t random = 1;
 
 	if (!lots || !order)
 		abort();
+	madvise(lots, CHASE_BYTES, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < lines; i++)
 		order[i] = (uint32_t)i;
 	for (size_t i = lines - 1; i > 0; i--) {
@@ -180,7 +223,7 @@ static uint64_t *make_chase(void)
 static void bench_million(void)
 {
 	struct reads reads = {.areas = 10};
-	uint64_t next = FIRST, *place;
+	uint64_t next = FIRST;
 	size_t before;
 
 	if (uiommu_dma_open(dev, &reads.dma))
@@ -195,10 +238,35 @@ static void bench_million(void)
 		     1);
 	reads.areas = MILLION;
 	bench("ioas.translate.million", translate, &reads);
+	reads.areas = 1;
+	bench("ioas.translate.one", translate, &reads);
 	bench("ioas.map.million", map_more, &next);
 	uiommu_dma_close(reads.dma);
-	place = make_chase();
+}
+
+static void bench_lookups(void)
+{
+	struct lookups lookups = {.iopt = iopt_create(ctx), .areas = 10};
+	uint64_t *place, iova;
+
+	if (!lookups.iopt)
+		abort();
+	for (uint64_t i = 0; i < MILLION; i++) {
+		iova = FIRST + i * 2 * PAGE;
+		if (i == lookups.areas)
+			bench("ioas.lookup.ten", lookup, &lookups);
+		if (iopt_map(lookups.iopt, mm, (uintptr_t)memory, PAGE, UIOMMU_READ, IOPT_FIXED,
+			     &iova))
+			abort();
+	}
+	lookups.areas = MILLION;
+	bench("ioas.lookup.million", lookup, &lookups);
+	bench("ioas.lookup.one", lookup_one, &lookups);
+	iopt_destroy(lookups.iopt);
+	place = make_chase(false);
 	bench("ioas.chase", chase, &place);
+	place = make_chase(true);
+	bench("ioas.chase.huge", chase, &place);
 }
 
 /* ---- access ---- */
@@ -290,7 +358,9 @@ int main(void)
 		bench(sizes[i].name, map_unmap, (void *)(uintptr_t)&sizes[i].length);
 	bench("ioas.map.4096", map_4096, &(uint64_t){0});
 	unmap(0, UINT64_MAX);
-	if (!getenv("BENCH_COUNT"))
+	if (!getenv("BENCH_COUNT")) {
 		bench_million();
+		bench_lookups();
+	}
 	return 0;
 }
