@@ -202,6 +202,9 @@ struct uiommu_span {
  *	may block.  Without it, a page is there if it translates.
  * @dirty: optional; @length bytes at @iova were written, same context
  * @free: called after the last put; frees the structure that embeds the domain
+ * @steady: what @translate has found stays true until the library itself unmaps it or
+ *	detaches the domain, so DMA may use it again without asking.  False for whoever
+ *	keeps a table of their own.
  */
 struct uiommu_domain_ops {
 	int (*translate)(struct uiommu_domain *domain, uint64_t iova, uint32_t perm,
@@ -209,6 +212,7 @@ struct uiommu_domain_ops {
 	uint64_t (*resident)(struct uiommu_domain *domain, uint64_t iova, unsigned int pages);
 	void (*dirty)(struct uiommu_domain *domain, uint64_t iova, uint64_t length);
 	void (*free)(struct uiommu_domain *domain);
+	bool steady;
 };
 
 /**

@@ -11,6 +11,7 @@ void ui_readers_init(struct ui_readers *readers)
 	ui_mutex_init(&readers->lock);
 	CDS_INIT_LIST_HEAD(&readers->list);
 	readers->any = 0;
+	readers->changes = 1; /* 0: nothing was found yet */
 	readers->stopped = 0;
 	ui_mutex_init(&readers->gate);
 }

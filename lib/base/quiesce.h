@@ -42,6 +42,7 @@ struct ui_reader {
 /*
  *  list	lock
  *  any		atomic, written under lock; 0: the list is empty
+ *  changes	atomic; goes up with each ui_quiesce()
  *  stopped	atomic; 1 while somebody holds gate by ui_readers_stop()
  */
 struct ui_readers {
@@ -49,6 +50,7 @@ struct ui_readers {
 	struct cds_list_head list;
 	uint32_t any;
 	uint32_t stopped;
+	uint64_t changes;
 	struct ui_mutex gate;
 };
 
@@ -102,10 +104,19 @@ void ui_quiesce_list(struct ui_readers *readers);
  */
 static inline void ui_quiesce(struct ui_readers *readers)
 {
-	/* Orders the caller's unpublishing stores (C) before the loads (D). */
-	ui_smp_mb();
+	/* As a fence it orders the caller's unpublishing stores (C) before the loads (D). */
+	ui_fetch_add(&readers->changes, 1);
 	if (ui_load_relaxed(&readers->any))
 		ui_quiesce_list(readers);
+}
+
+/*
+ * What a burst found, another may use without looking, as long as this is the same inside
+ * both, asked before it looked: nothing that was unpublished since has been waited for.
+ */
+static inline uint64_t ui_reader_changes(struct ui_readers *readers)
+{
+	return ui_load_acquire(&readers->changes);
 }
 
 #endif /* UI_BASE_QUIESCE_H */

@@ -24,13 +24,27 @@
 #define DMA_PAGE 4096ull
 
 /*
+ * What a burst found last, as a device's cache of translations has it.  It is good until
+ * anything is unmapped or detached anywhere: see ui_reader_changes().
+ */
+struct dma_recent {
+	uint64_t changes;
+	uint64_t iova;
+	struct uiommu_span span; /* from iova on */
+	struct uiommu_domain *domain;
+	uint32_t pasid;
+};
+
+/*
  *  reader	entered by the one thread that uses the channel
  *  dev		immutable; outlives the channel
+ *  recent	of the thread that is inside
  *  bounce	that thread's
  */
 struct uiommu_dma {
 	struct ui_reader reader;
 	struct uiommu_device *dev;
+	struct dma_recent recent;
 	uint8_t bounce[MM_BOUNCE];
 };
 
@@ -58,6 +72,7 @@ int uiommu_dma_open(struct uiommu_device *dev, struct uiommu_dma **out)
 	if (!dma)
 		return -ENOMEM;
 	dma->dev = dev;
+	dma->recent.changes = 0;
 	ui_reader_add(&dev->ctx->readers, &dma->reader);
 	*out = dma;
 	return 0;
@@ -100,6 +115,22 @@ static size_t dma_record(const struct dma_op *op, const struct uiommu_span *span
 	if (uiommu_mm_write(span->mm, span->addr + 1, record + 1, rest) < rest)
 		return 0;
 	return mm_store(span->mm, span->addr, record[0], 1) ? 0 : op->whole;
+}
+
+/* Inside a burst.  False: it must be looked up. */
+static bool dma_recall(const struct dma_recent *recent, uint64_t changes, const struct dma_op *op,
+		       uint64_t iova, struct uiommu_span *span, struct uiommu_domain **domain)
+{
+	uint64_t offset = iova - recent->iova;
+
+	if (recent->changes != changes || offset >= recent->span.length ||
+	    recent->pasid != op->pasid || op->perm & ~recent->span.perm)
+		return false;
+	*span = recent->span;
+	span->addr += offset;
+	span->length -= offset;
+	*domain = recent->domain;
+	return true;
 }
 
 /* Inside a burst.  Bytes moved. */
@@ -148,14 +179,21 @@ static __attribute__((cold)) int dma_short(const struct uiommu_domain *domain, s
 static int dma_burst(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, size_t length,
 		     size_t *done, const char **reason)
 {
+	struct ui_readers *readers = &dma->dev->ctx->readers;
 	struct uiommu_domain *domain;
 	struct uiommu_span span;
+	uint64_t changes;
 	size_t want;
-	int rc;
+	int rc = 0;
 
 	*done = 0;
-	ui_reader_begin(&dma->dev->ctx->readers, &dma->reader);
-	rc = dma_translate(dma, op->pasid, iova, op->perm, &span, &domain, reason);
+	ui_reader_begin(readers, &dma->reader);
+	changes = ui_reader_changes(readers);
+	if (!dma_recall(&dma->recent, changes, op, iova, &span, &domain)) {
+		rc = dma_translate(dma, op->pasid, iova, op->perm, &span, &domain, reason);
+		if (!rc && domain->ops->steady)
+			dma->recent = (struct dma_recent){changes, iova, span, domain, op->pasid};
+	}
 	if (!rc) {
 		want = length < span.length ? length : span.length;
 		if (want < op->whole)

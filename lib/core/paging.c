@@ -40,6 +40,7 @@ static void paging_free(struct uiommu_domain *domain)
 
 static const struct uiommu_domain_ops paging_ops = {
 	.translate = paging_translate,
+	.steady = true,
 	.free = paging_free,
 };
 

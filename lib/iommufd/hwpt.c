@@ -40,11 +40,13 @@ static void hwpt_free(struct uiommu_domain *domain)
 
 static const struct uiommu_domain_ops paging_domain_ops = {
 	.translate = hwpt_translate,
+	.steady = true,
 	.free = hwpt_free,
 };
 
 static const struct uiommu_domain_ops dirty_domain_ops = {
 	.translate = hwpt_translate,
+	.steady = true,
 	.dirty = hwpt_dirty,
 	.free = hwpt_free,
 };

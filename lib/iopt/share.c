@@ -37,6 +37,8 @@ void iopt_share(struct iopt *iopt, uint64_t start, uint64_t last)
 			break;
 		iopt_share_area(iopt, &cur, &area);
 	}
+	/* Nobody goes on with what it found before. */
+	iopt_tree_quiesce(&iopt->tree);
 }
 
 void iopt_share_all(struct iopt *iopt)

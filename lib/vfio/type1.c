@@ -45,6 +45,7 @@ static void type1_free(struct uiommu_domain *domain)
 
 static const struct uiommu_domain_ops type1_domain_ops = {
 	.translate = type1_translate,
+	.steady = true,
 	.free = type1_free,
 };
 

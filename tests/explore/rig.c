@@ -96,6 +96,7 @@ static int domain_translate(struct uiommu_domain *domain, uint64_t iova, uint32_
 
 static const struct uiommu_domain_ops domain_ops = {
 	.translate = domain_translate,
+	.steady = true,
 	.free = domain_free,
 };
 

@@ -33,6 +33,7 @@ static void domain_free(struct uiommu_domain *domain)
 
 static const struct uiommu_domain_ops ops = {
 	.translate = translate,
+	.steady = true,
 	.free = domain_free,
 };
 
