@@ -55,6 +55,7 @@ static void child_reset(void)
 	fdtable_fork_child();
 	mapping_fork_child();
 	trap_atfork_child();
+	signals_fork_child();
 }
 
 /*
@@ -96,6 +97,36 @@ void shim_leave(const struct shim_entry *entry)
 	} else {
 		shim_inside--;
 	}
+	errno = entry->saved_errno;
+}
+
+void shim_enter_call(struct shim_entry *entry)
+{
+	entry->quiet = signals_quiet_enter();
+	if (shim_unlikely(!entry->quiet)) {
+		shim_enter(entry);
+		return;
+	}
+	entry->saved_errno = errno;
+	shim_inside = 1;
+	if (shim_unlikely(__lsan_disable))
+		__lsan_disable();
+	if (shim_unlikely(alive && !*alive)) {
+		child_reset();
+		signals_quiet_enter();
+	}
+}
+
+void shim_leave_call(const struct shim_entry *entry)
+{
+	if (shim_unlikely(!entry->quiet)) {
+		shim_leave(entry);
+		return;
+	}
+	if (shim_unlikely(__lsan_enable))
+		__lsan_enable();
+	shim_inside = 0;
+	signals_quiet_leave();
 	errno = entry->saved_errno;
 }
 

@@ -20,6 +20,7 @@ struct shim_entry {
 	sigset_t mask;
 	int saved_errno;
 	int cancel;
+	bool quiet; /* of shim_enter_call(): nothing was blocked */
 };
 
 /*
@@ -28,6 +29,13 @@ struct shim_entry {
  */
 void shim_enter(struct shim_entry *entry);
 void shim_leave(const struct shim_entry *entry);
+/*
+ * The same for a call of a file of ours, from outside: these are many and short, and
+ * change nothing that is left when the process ends.  So while nothing can run in
+ * the middle of one nothing is blocked, which saves two system calls.
+ */
+void shim_enter_call(struct shim_entry *entry);
+void shim_leave_call(const struct shim_entry *entry);
 
 /* What a wrapper returns: -1 and errno, or the value. */
 static inline long shim_result(long rc)

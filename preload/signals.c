@@ -51,6 +51,8 @@ struct kernel_action {
  *  actions	action_lock to write, and sequence is odd meanwhile; handlers read
  *		without the lock and try again
  *  mask_bits	atomic, written under action_lock
+ *  handled	atomic; set once: an asynchronous signal may have a handler
+ *  quiet	atomic; threads between signals_quiet_enter() and _leave()
  */
 static bool active;
 static int managed = 2;
@@ -60,6 +62,8 @@ static uint64_t sequence;
 static struct sigaction actions[OURS_MAX];
 static const int signals_of[OURS_MAX] = {SIGSEGV, SIGBUS, SIGILL};
 static uint64_t mask_bits[KERNEL_NSIG + 1];
+static uint32_t handled __attribute__((aligned(64)));
+static uint32_t quiet;
 
 /*
  * This thread's.
@@ -163,6 +167,52 @@ void signals_unblock(const sigset_t *old)
 
 	memcpy(&was, old, sizeof(was));
 	raw_mask(SIG_SETMASK, &was, NULL);
+}
+
+/* ---- stretches that nothing interrupts ---- */
+
+/* Longer than any stretch lasts. */
+#define QUIET_TRIES 200000
+
+/* Either we see that it's handled, or whoever handles it sees us. */
+bool signals_quiet_enter(void)
+{
+	ui_fetch_add(&quiet, 1);
+	if (shim_likely(!ui_load_seq_cst(&handled)))
+		return true;
+	ui_fetch_sub(&quiet, 1);
+	return false;
+}
+
+void signals_quiet_leave(void)
+{
+	ui_fetch_sub(&quiet, 1);
+}
+
+void signals_fork_child(void)
+{
+	ui_store_relaxed(&quiet, 0u);
+}
+
+/* From now on something of the client's may run anywhere. */
+static void handle(void)
+{
+	unsigned int tries = 0;
+
+	if (shim_bypass() || ui_load_seq_cst(&handled) == 2)
+		return;
+	ui_fetch_or(&handled, 1u);
+	/* A child of a bare clone() may count threads that it hasn't got. */
+	while (ui_load_seq_cst(&quiet) && tries < QUIET_TRIES)
+		ui_spin_pause(tries++);
+	ui_fetch_or(&handled, 2u);
+}
+
+/* Would this disposition run on top of the shim? */
+static bool is_handler(int sig, const void *handler)
+{
+	return handler != (void *)SIG_DFL && handler != (void *)SIG_IGN && sig >= 1 &&
+	       sig <= KERNEL_NSIG && (asynchronous() & sig_bit(sig));
 }
 
 /* ---- the next definitions ---- */
@@ -287,6 +337,8 @@ static int action_managed(int sig, const struct sigaction *act, struct sigaction
 static int action_change(int sig, const struct sigaction *act, struct sigaction *old,
 			 action_fn next)
 {
+	if (act && is_handler(sig, (const void *)act->sa_handler))
+		handle();
 	if (straight() || sig < 1 || sig > KERNEL_NSIG)
 		return next(sig, act, old);
 	/* The usual case is the kernel's alone: a handler, that blocks nothing of ours. */
@@ -325,6 +377,8 @@ static sighandler_t simple(int sig, sighandler_t handler, int flags)
 
 SHIM_EXPORT sighandler_t signal(int sig, sighandler_t handler)
 {
+	if (is_handler(sig, (const void *)handler))
+		handle();
 	if (straight() || index_of(sig) < 0)
 		return NEXT(signal)(sig, handler);
 	return simple(sig, handler, SA_RESTART);
@@ -344,6 +398,8 @@ SHIM_EXPORT sighandler_t ssignal(int sig, sighandler_t handler)
 sighandler_t sysv_signal(int sig, sighandler_t handler);
 SHIM_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler)
 {
+	if (is_handler(sig, (const void *)handler))
+		handle();
 	if (straight() || index_of(sig) < 0)
 		return NEXT(sysv_signal)(sig, handler);
 	return simple(sig, handler, (int)(SA_RESETHAND | SA_NODEFER));
@@ -374,6 +430,13 @@ SHIM_EXPORT sighandler_t sigset(int sig, sighandler_t handler)
 	    sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, &old))
 		return SIG_ERR;
 	return sigismember(&old, sig) == 1 ? SIG_HOLD : was.sa_handler;
+}
+
+/* Its end may come in the middle of anything, as a handler does. */
+SHIM_EXPORT int pthread_cancel(pthread_t thread)
+{
+	handle();
+	return NEXT(pthread_cancel)(thread);
 }
 
 /* ---- masks ---- */

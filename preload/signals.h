@@ -46,4 +46,15 @@ void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind
 void signals_block(sigset_t *old);
 void signals_unblock(const sigset_t *old);
 
+/*
+ * Begins a stretch of code in whose middle nothing of the client's can run, without
+ * blocking anything: no asynchronous signal has a handler, and no thread was ever cancelled.
+ * False: that isn't so (any more).  Who sets the first handler waits for the stretches
+ * that have begun, so they are short.
+ */
+bool signals_quiet_enter(void);
+void signals_quiet_leave(void);
+/* In a forked child, outside of any stretch. */
+void signals_fork_child(void);
+
 #endif /* SHIM_SIGNALS_H */

@@ -58,11 +58,11 @@ static long io_run(int fd, struct shim_io *io)
 	struct shim_file *sf;
 	long rc = -EBADF; /* the engine's own, or closed meanwhile */
 
-	shim_enter(&entry);
+	shim_enter_call(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
-		rc = channel_describe(sf);
-		if (!rc)
+		rc = sf->dead ? channel_describe(sf) : 0;
+		if (!rc && io->op != IO_IOCTL)
 			rc = io_check(sf, io);
 		if (!rc)
 			rc = sf->dead ? channel_call(sf, io, NULL) :
@@ -70,7 +70,7 @@ static long io_run(int fd, struct shim_io *io)
 		fdtable_put(sf);
 		fdtable_reap();
 	}
-	shim_leave(&entry);
+	shim_leave_call(&entry);
 	return shim_result(rc);
 }
 
