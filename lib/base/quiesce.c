@@ -36,7 +36,8 @@ void ui_reader_del(struct ui_readers *readers, struct ui_reader *reader)
 {
 	ui_mutex_lock(&readers->lock);
 	cds_list_del(&reader->node);
-	ui_store_relaxed(&readers->any, (uint32_t)!cds_list_empty(&readers->list));
+	/* Its bursts are over: who finds no reader may free what they saw. */
+	ui_store_release(&readers->any, (uint32_t)!cds_list_empty(&readers->list));
 	ui_mutex_unlock(&readers->lock);
 }
 

@@ -106,7 +106,7 @@ static inline void ui_quiesce(struct ui_readers *readers)
 {
 	/* As a fence it orders the caller's unpublishing stores (C) before the loads (D). */
 	ui_fetch_add(&readers->changes, 1);
-	if (ui_load_relaxed(&readers->any))
+	if (ui_load_acquire(&readers->any)) /* ui_reader_del() */
 		ui_quiesce_list(readers);
 }
 
