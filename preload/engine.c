@@ -187,6 +187,15 @@ static void host_request(void *opaque, const char *device, void *eventfd)
 	shim_leave(&entry);
 }
 
+static void host_config(void *opaque, const char *device, const void *bytes, size_t size)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	inuse_config(device, bytes, size);
+	shim_leave(&entry);
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -206,6 +215,7 @@ static const struct uiommu_host_ops host_ops = {
 	.mapped = host_mapped,
 	.driver = host_driver,
 	.request = host_request,
+	.config = host_config,
 };
 
 /* ---- starting ---- */

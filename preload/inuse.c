@@ -168,7 +168,7 @@ void inuse_request(const char *device)
 	each_claim(device, request_one);
 }
 
-/* ---- drivers ---- */
+/* ---- what the tree says of it ---- */
 
 int inuse_driver(const char *device, char *name, size_t size)
 {
@@ -180,4 +180,14 @@ int inuse_driver(const char *device, char *name, size_t size)
 	rc = uiommu_tree_driver(dir, device, name, size);
 	real_close(dir);
 	return rc;
+}
+
+void inuse_config(const char *device, const void *bytes, size_t size)
+{
+	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	uiommu_tree_config(dir, device, bytes, size);
+	real_close(dir);
 }

@@ -23,5 +23,7 @@ void inuse_publish(const char *device, int eventfd);
 void inuse_request(const char *device);
 /* As uiommu_tree_driver(). */
 int inuse_driver(const char *device, char *name, size_t size);
+/* Its config space, for all who look into the tree. */
+void inuse_config(const char *device, const void *bytes, size_t size);
 
 #endif /* SHIM_INUSE_H */

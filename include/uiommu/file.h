@@ -263,6 +263,16 @@ UIOMMU_API ssize_t uiommu_tree_store(int dirfd, const char *path, const void *te
 UIOMMU_API int uiommu_tree_driver(int dirfd, const char *device, char *name, size_t size);
 
 /**
+ * uiommu_tree_config() - bring a device's config file up to date
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @bytes: its config space; of @size bytes as many are written as the file has
+ *
+ * Return: 0; -ENODEV: there is no such device; other negative errnos if it can't be written.
+ */
+UIOMMU_API int uiommu_tree_config(int dirfd, const char *device, const void *bytes, size_t size);
+
+/**
  * uiommu_vfio_reset() - reset a device, as a write to its "reset" does
  * @device: "0000:01:00.0"
  *

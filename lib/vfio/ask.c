@@ -25,6 +25,7 @@ int uiommu_vfio_reset(struct uiommu *ctx, const char *device)
 		return -ENODEV;
 	ui_mutex_lock(&vdev->lock);
 	pci_reset(vdev->pdev);
+	vfio_config_changed_locked(vdev);
 	ui_mutex_unlock(&vdev->lock);
 	return 0;
 }

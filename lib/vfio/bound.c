@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * vfio/bound.c - whom a device is bound to, as far as VFIO is concerned
+ * vfio/bound.c - what is known of a device outside: whom it is bound to, its config space
  *
  * Each process of a run has all devices, whatever driver they are on; the host knows that
  * (bind.c), and is asked each time.  A host that can't say has all on vfio-pci.
  */
 #include <string.h>
 
+#include "pci/config.h"
 #include "vfio/bind.h"
 #include "vfio/group.h"
 
@@ -42,4 +43,24 @@ bool vfio_group_in_kernel(struct vfio_group *group)
 	}
 	ui_mutex_unlock(&group->lock);
 	return found;
+}
+
+void vfio_config_changed_locked(struct vfio_device *vdev)
+{
+	const struct uiommu *ctx = vdev->ctx;
+	uint8_t config[PCI_CFG_SIZE], *flags;
+
+	/* The lock has what is told in the order in which it came to be. */
+	ui_mutex_assert_held(&vdev->lock);
+	if (!ctx->host || !ctx->host->config)
+		return;
+	pci_config_read(vdev->pdev, 0, config, sizeof(config));
+	/* To its user MSI is on as it has said; here, as it is. */
+	if (vdev->pdev->msi.nr) {
+		flags = &config[vdev->pdev->msi.cap + PCI_MSI_FLAGS];
+		*flags &= (uint8_t)~PCI_MSI_ENABLE;
+		if (ui_load_acquire(&vdev->pdev->msi.enabled))
+			*flags |= PCI_MSI_ENABLE;
+	}
+	ctx->host->config(ctx->opaque, vdev->pdev->name, config, sizeof(config));
 }

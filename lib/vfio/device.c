@@ -14,11 +14,12 @@
 /* ---- opening and closing ---- */
 
 /* As the kernel at the first open: memory on, no DMA, interrupts allowed. */
-static void enable(struct vfio_device *vdev)
+static void enable_locked(struct vfio_device *vdev)
 {
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
 	pci_config_command(vdev->pdev, PCI_CMD_INTX_DISABLE, PCI_CMD_MEM);
+	vfio_config_changed_locked(vdev);
 }
 
 static void disable_locked(struct vfio_device *vdev)
@@ -31,6 +32,7 @@ static void disable_locked(struct vfio_device *vdev)
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
 	pci_config_restore(vdev->pdev);
+	vfio_config_changed_locked(vdev);
 }
 
 int vfio_device_open_locked(struct vfio_device *vdev, struct iommufd_ctx *ictx, uint32_t *devid)
@@ -50,7 +52,7 @@ int vfio_device_open_locked(struct vfio_device *vdev, struct iommufd_ctx *ictx, 
 			return rc;
 	}
 	if (!vdev->opens++)
-		enable(vdev);
+		enable_locked(vdev);
 	return 0;
 }
 
@@ -77,6 +79,7 @@ static long reset(struct vfio_device *vdev)
 
 	ui_mutex_lock(&vdev->lock);
 	rc = pci_reset(vdev->pdev);
+	vfio_config_changed_locked(vdev);
 	ui_mutex_unlock(&vdev->lock);
 	return rc;
 }

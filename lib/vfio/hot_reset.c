@@ -154,8 +154,10 @@ static long reset_set(struct vfio_device *vdev, struct reset_set *set,
 				device_id(set->vdev[i], ictx) != (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
 	if (!owned)
 		rc = -EINVAL;
-	for (i = 0; i < set->nr && !rc; i++)
+	for (i = 0; i < set->nr && !rc; i++) {
 		rc = pci_reset(set->vdev[i]->pdev);
+		vfio_config_changed_locked(set->vdev[i]);
+	}
 	unlock_all(set);
 	return rc;
 }

@@ -532,6 +532,7 @@ long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg)
 {
 	struct irq_request request;
 	struct vfio_irq_set set;
+	unsigned int type;
 	void *data = NULL;
 	size_t size = 0;
 	long rc;
@@ -557,7 +558,10 @@ long vfio_set_irqs(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg)
 	};
 	if (!rc) {
 		ui_mutex_lock(&vdev->lock);
+		type = vdev->irqs.type;
 		rc = set_irqs_locked(vdev, mm, &request);
+		if (vdev->irqs.type != type && request.index != VFIO_PCI_INTX_IRQ_INDEX)
+			vfio_config_changed_locked(vdev); /* of what enables it */
 		ui_mutex_unlock(&vdev->lock);
 	}
 	ui_free(data);

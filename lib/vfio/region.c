@@ -119,7 +119,14 @@ ssize_t vfio_region_read(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_
 ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t buf,
 			  size_t count, uint64_t pos)
 {
-	return region_rw(vdev, mm, buf, count, pos, true);
+	ssize_t done = region_rw(vdev, mm, buf, count, pos, true);
+
+	if (done > 0 && pos >> VFIO_OFFSET_SHIFT == VFIO_PCI_CONFIG_REGION_INDEX) {
+		ui_mutex_lock(&vdev->lock);
+		vfio_config_changed_locked(vdev);
+		ui_mutex_unlock(&vdev->lock);
+	}
+	return done;
 }
 
 /* ---- mmap ---- */

@@ -201,6 +201,8 @@ long vfio_hot_reset(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg
  */
 bool vfio_is_bound(const struct vfio_device *vdev);
 bool vfio_group_in_kernel(struct vfio_group *group);
+/* The host is told of the config space; vdev->lock. */
+void vfio_config_changed_locked(struct vfio_device *vdev);
 
 /* bindstart.c: drivers of the devices of a tree that was just written to @dirfd. */
 struct tree;

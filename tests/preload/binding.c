@@ -186,6 +186,33 @@ static void test_request_elsewhere(void)
 	CHECK(!tell(VFIO "/bind", BDF) && !close(pipes[0]) && !close(pipes[1]));
 }
 
+static uint16_t sysfs_command(void)
+{
+	int fd = open(SYS_DEVICE "/config", O_RDONLY);
+	uint16_t command = 0;
+
+	CHECK(fd >= 0 && pread(fd, &command, 2, 4) == 2 && !close(fd));
+	return command;
+}
+
+/* The file says what the device has, while somebody uses it and after. */
+static void test_config(void)
+{
+	const off_t command_at = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + 4;
+	uint16_t closed = sysfs_command(), command = 6;
+	int iommufd = open_node("/dev/iommu"), fd = open_node(CDEV), status;
+	pid_t pid;
+
+	CHECK(!bind_to(fd, iommufd, NULL) && (sysfs_command() & 7) == 2);
+	CHECK(pwrite(fd, &command, 2, command_at) == 2 && sysfs_command() == 6);
+	pid = fork();
+	if (!pid)
+		_exit(sysfs_command());
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 6);
+	CHECK(!close(fd) && !close(iommufd));
+	CHECK(sysfs_command() == closed);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -194,5 +221,6 @@ int main(int argc, char **argv)
 	test_wait();
 	test_request();
 	test_request_elsewhere();
+	test_config();
 	return 0;
 }

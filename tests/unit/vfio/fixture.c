@@ -84,6 +84,15 @@ static void host_request(void *opaque, const char *device, void *eventfd)
 	c->asks = eventfd;
 }
 
+static void host_config(void *opaque, const char *device, const void *bytes, size_t size)
+{
+	struct client *c = opaque;
+
+	assert_int_equal(size, sizeof(c->config));
+	if (!strcmp(device, c->pdev->name))
+		memcpy(c->config, bytes, size);
+}
+
 static const struct uiommu_host_ops host = {
 	.fget = host_fget,
 	.install = host_install,
@@ -93,6 +102,7 @@ static const struct uiommu_host_ops host = {
 	.eventfd_watch = host_eventfd_watch,
 	.driver = host_driver,
 	.request = host_request,
+	.config = host_config,
 };
 
 void client_open(struct client *c)

@@ -34,7 +34,8 @@ struct client {
 	bool full; /* no descriptor is left */
 	/* A device (NULL: none) that isn't on vfio-pci, and what it is on. */
 	const char *other, *other_driver;
-	void *asks; /* the eventfd that asks for the device */
+	void *asks;	      /* the eventfd that asks for the device */
+	uint8_t config[4096]; /* as the host was told */
 };
 
 void client_open(struct client *c);

@@ -235,11 +235,14 @@ static void test_close_undoes(void **state)
 
 	client_open(&c);
 	fd = open_bound(&c);
+	assert_int_equal(c.config[4] & 7, PCI_CMD_MEM);
 	destroy.id = alloc_ioas(&c, 0);
 	assert_int_equal(attach(&c, fd, destroy.id, NULL), 0);
 	assert_int_equal(do_pwrite(&c, fd, &command, 2, (7ull << 40) + 4), 2);
 	assert_true(uiommu_pci_bus_master(c.pdev));
+	assert_int_equal(c.config[4], PCI_CMD_MEM | PCI_CMD_MASTER);
 	do_close(&c, fd);
+	assert_false(c.config[4] & PCI_CMD_MASTER);
 	assert_false(uiommu_pci_bus_master(c.pdev));
 	assert_int_equal(do_ioctl(&c, 0, IOMMU_DESTROY, &destroy), 0);
 	destroy.id = 1;

@@ -300,7 +300,9 @@ static void test_msi(void **state)
 	/* Can't be enabled by hand. */
 	config_write16(&c, fd, MSI_CAP + 2, 0x0187);
 	assert_int_equal(config_read(&c, fd, MSI_CAP + 2, 2), 0x0186);
+	assert_int_equal(c.config[MSI_CAP + 2] & 1, 0);
 	assert_int_equal(set_irqs(&c, fd, MSI, E | T, 0, 2, two), 0);
+	assert_int_equal(c.config[MSI_CAP + 2] & 1, 1);
 	assert_int_equal(set_fd(&c, fd, MSI, 2, EVENTFD), -EINVAL);
 	raise_irq(&c, 0);
 	raise_irq(&c, 1);
@@ -324,6 +326,7 @@ static void test_msi(void **state)
 	config_write16(&c, fd, MSI_CAP + 0x10, 0xfc);
 	assert_int_equal(c.signals[1], 3);
 	assert_int_equal(set_irqs(&c, fd, MSI, N | T, 0, 0, NULL), 0);
+	assert_int_equal(c.config[MSI_CAP + 2] & 1, 0);
 	assert_int_equal(set_irqs(&c, fd, MSI, N | T, 0, 1, NULL), -EINVAL);
 	client_close(&c);
 }

@@ -167,6 +167,30 @@ static void test_in_use(void **state)
 	assert_true(takes(p, BUS "drivers/other/bind", B));
 }
 
+static void test_config(void **state)
+{
+	struct place *p = *state;
+	uint8_t bytes[4096], got[4097];
+	char path[300];
+	ssize_t had, n;
+	int fd;
+
+	snprintf(path, sizeof(path), TREE BUS "devices/" A "/config");
+	fd = openat(p->fd, path, O_RDONLY);
+	had = pread(fd, got, sizeof(got), 0);
+	assert_true(had == 64 || had == 4096);
+	memset(bytes, 0x5a, sizeof(bytes));
+	errno = 77;
+	assert_int_equal(uiommu_tree_config(p->fd, A, bytes, sizeof(bytes)), 0);
+	assert_int_equal(errno, 77);
+	n = pread(fd, got, sizeof(got), 0);
+	assert_int_equal(n, had);
+	assert_memory_equal(got, bytes, (size_t)n);
+	close(fd);
+	assert_int_equal(uiommu_tree_config(p->fd, "beef:08:00.0", bytes, 64), -ENODEV);
+	assert_int_equal(uiommu_tree_config(-1, A, bytes, 64), -ENODEV);
+}
+
 /* A group's node, and what tells of it, is there as long as one of its devices is vfio-pci's. */
 static void assert_group(struct place *p, const char *group, const char *number, bool want)
 {
@@ -222,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_config, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
 	};
