@@ -15,7 +15,7 @@
 
 struct world world;
 
-static int lowest_fd;
+static int lowest_fd, charges_fd;
 static struct sigaction old_segv, old_bus;
 
 void world_fail(const char *file, int line, const char *what, const char *fmt, ...)
@@ -94,6 +94,7 @@ void world_init(void)
 	uiommu_guard_enable(true);
 	world.trace = getenv("FUZZ_TRACE");
 	ops_init();
+	charges_fd = memfd_create("fuzz-charges", MFD_CLOEXEC);
 	make_buffers();
 }
 
@@ -210,6 +211,7 @@ void world_begin(void)
 	lowest_fd = dup(world.files[2]);
 	close(lowest_fd);
 	must(!uiommu_create(&config, &world.ctx), "no instance");
+	must(!uiommu_charges_share(world.ctx, charges_fd), "no table of charges");
 	must(!uiommu_enable_iommufd_test(world.ctx), "no mock driver");
 	world.mm = uiommu_mm_self(world.ctx);
 	world.iommufd = uiommu_open(world.ctx, "/dev/iommu", 2);
@@ -251,6 +253,7 @@ static void check_counts(void)
 
 void world_end(void)
 {
+	struct uiommu_charges charges;
 	int fd;
 
 	for (unsigned int i = 0; i < sizeof(world.maps) / sizeof(world.maps[0]); i++) {
@@ -269,6 +272,9 @@ void world_end(void)
 	if (world.written)
 		world_check_memory();
 	check_counts();
+	must(!uiommu_charges_read(charges_fd, getpid(), &charges) && !charges.pinned &&
+		     !charges.locked,
+	     "%llu pages are charged", (unsigned long long)charges.pinned);
 	uiommu_mm_put(world.mm);
 	uiommu_destroy(world.ctx);
 	world.ctx = NULL;
