@@ -175,6 +175,9 @@ void run_copy(void)
 
 	if (dst && src && dst->nr + src->nr > MODEL_EXTENTS)
 		return;
+	/* If looking up the IOAS fails, the number is taken for an IOVA. */
+	if (flags & MOCK_ACCESS_NTH && run.op->fail)
+		return;
 	if (flags & MOCK_ACCESS_NTH) {
 		flags &= ~(uint64_t)MOCK_ACCESS_NTH;
 		if (src)
