@@ -20,6 +20,7 @@
 #include <uiommu/file.h>
 
 #include "channel.h"
+#include "engine.h"
 #include "fdtable_object.h"
 #include "shim.h"
 
@@ -137,6 +138,13 @@ static void *map_memory(void *opaque, uint64_t *offset, uint64_t *length)
 	return map->local ? uiommu_mapping_memory(map->local, offset, length) : NULL;
 }
 
+static bool map_dontcopy(void *opaque)
+{
+	struct map *map = opaque;
+
+	return map->local && uiommu_mapping_dontcopy(map->local);
+}
+
 static void map_release(void *opaque)
 {
 	struct shim_io io = {IO_MUNMAP};
@@ -164,6 +172,7 @@ static const struct uiommu_mapping_ops map_ops = {
 	.write_block = map_write_block,
 	.enqueue = map_enqueue,
 	.memory = map_memory,
+	.dontcopy = map_dontcopy,
 	.release = map_release,
 };
 
@@ -178,7 +187,8 @@ int mapping_create(struct shim_file *sf, int prot, int flags, uint64_t offset, s
 	*map = (struct map){
 		.sf = sf, .prot = prot, .flags = flags, .offset = offset, .length = length};
 	if (!sf->dead)
-		rc = uiommu_file_mmap(sf->file, prot, flags, offset, length, &map->local);
+		rc = uiommu_file_mmap(sf->file, engine_mm(), prot, flags, offset, length,
+				      &map->local);
 	else
 		rc = ask_number(map);
 	if (rc)

@@ -266,8 +266,8 @@ static long map_open(struct channel *chan, const struct shim_io *io)
 
 	if (!map)
 		return -ENOMEM;
-	rc = uiommu_file_mmap(chan->target->file, (int)io->request, (int)io->arg, io->offset,
-			      io->count, &map->mapping);
+	rc = uiommu_file_mmap(chan->target->file, chan->mm, (int)io->request, (int)io->arg,
+			      io->offset, io->count, &map->mapping);
 	if (rc) {
 		free(map);
 		return rc;

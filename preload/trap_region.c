@@ -38,7 +38,7 @@
 /*
  *  refs		atomic
  *  start, end		atomic, changed under region_lock when refs is 0
- *  offset, mapping	the same; offset is what start is in the mapping
+ *  offset, mapping, dontcopy	the same; offset is what start is in the mapping
  *  prot, live, open	atomic, changed under region_lock
  */
 struct region {
@@ -47,6 +47,7 @@ struct region {
 	uint64_t end;
 	uint64_t offset;
 	struct uiommu_mapping *mapping;
+	bool dontcopy; /* a forked child has no such memory */
 	int prot;
 	int live;
 	int open; /* its memory was mapped for the client: not all of it traps */
@@ -260,6 +261,7 @@ static struct region *region_add_locked(struct uiommu_mapping *mapping, uint64_t
 	ui_store_relaxed(&r->end, end);
 	r->offset = offset;
 	r->mapping = mapping;
+	r->dontcopy = uiommu_mapping_dontcopy(mapping);
 	ui_store_relaxed(&r->prot, prot);
 	ui_store_relaxed(&r->open, 0);
 	if (start < low)
@@ -464,6 +466,8 @@ int trap_map(struct uiommu_mapping *m, void *addr_hint, size_t len, int prot, in
 		shim_syscall(SYS_munmap, rc, (long)len, 0, 0, 0, 0);
 		return -ENOMEM;
 	}
+	if (r->dontcopy)
+		shim_syscall(SYS_madvise, rc, (long)len, MADV_DONTFORK, 0, 0, 0);
 	valgrind_defined((uint64_t)rc, len);
 	*out = (void *)rc;
 	return 0;
@@ -636,9 +640,17 @@ void trap_atfork_child(void)
 	pthread_mutex_init(&region_lock, NULL);
 	ui_store_relaxed(&leaving, leaving_here);
 	trap_mem_atfork_child();
-	/* Nobody would tell this process when it may not be had any more. */
 	for (uint64_t i = 0; i < used; i++) {
-		if (region_at(i)->live)
-			region_close_locked(region_at(i));
+		struct region *r = region_at(i);
+
+		if (!r->live)
+			continue;
+		/* Its mapping stays what it was: the parent's. */
+		if (r->dontcopy) {
+			r->live = 0;
+			r->start = r->end = 0;
+		} else { /* nobody would tell this process when it may not be had any more */
+			region_close_locked(r);
+		}
 	}
 }

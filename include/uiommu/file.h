@@ -63,16 +63,17 @@ struct uiommu_mapping;
 
 /**
  * uiommu_file_mmap() - what mmap() of a file gives
+ * @mm: who maps; NULL: this process
  * @prot: PROT_*
  * @flags: MAP_*
  * @offset: in bytes
  * @length: in bytes, rounded up to pages
  * @out: holds the file; put by uiommu_mapping_put()
  *
- * Return: 0; -EINVAL, -EACCES, -ENODEV as Linux.
+ * Return: 0; -EINVAL, -EACCES, -EPERM, -ENODEV as Linux.
  */
-UIOMMU_API int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset,
-				size_t length, struct uiommu_mapping **out);
+UIOMMU_API int uiommu_file_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+				uint64_t offset, size_t length, struct uiommu_mapping **out);
 UIOMMU_API struct uiommu_mapping *uiommu_mapping_get(struct uiommu_mapping *mapping);
 UIOMMU_API void uiommu_mapping_put(struct uiommu_mapping *mapping);
 
@@ -125,12 +126,20 @@ UIOMMU_API void *uiommu_mapping_memory(struct uiommu_mapping *mapping, uint64_t 
 				       uint64_t *length);
 
 /**
+ * uiommu_mapping_dontcopy() - forked children don't have it
+ *
+ * As if by madvise(MADV_DONTFORK), from the start.
+ */
+UIOMMU_API bool uiommu_mapping_dontcopy(const struct uiommu_mapping *mapping);
+
+/**
  * struct uiommu_mapping_ops - a mapping that the host makes
  * @read: as uiommu_mapping_read()
  * @write: as uiommu_mapping_write()
  * @write_block: as uiommu_mapping_write_block()
  * @enqueue: as uiommu_mapping_enqueue()
  * @memory: as uiommu_mapping_memory()
+ * @dontcopy: as uiommu_mapping_dontcopy(); NULL: they do
  * @release: the last reference is gone
  */
 struct uiommu_mapping_ops {
@@ -139,6 +148,7 @@ struct uiommu_mapping_ops {
 	int (*write_block)(void *opaque, uint64_t offset, const void *data);
 	int (*enqueue)(void *opaque, uint64_t offset, const void *data);
 	void *(*memory)(void *opaque, uint64_t *offset, uint64_t *length);
+	bool (*dontcopy)(void *opaque);
 	void (*release)(void *opaque);
 };
 

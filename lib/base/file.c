@@ -3,10 +3,14 @@
  * base/file.c - open files, device nodes, and the host that names them
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/ctx.h"
 #include "base/file.h"
+
+#define PAGE 4096ull
 
 int ui_file_init(struct uiommu_file *file, struct uiommu *ctx, const struct ui_file_ops *ops,
 		 const char *path, dev_t rdev, int flags)
@@ -116,10 +120,32 @@ bool uiommu_file_readable(const struct uiommu_file *file)
 	return ui_load_acquire(&file->readable);
 }
 
-int uiommu_file_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		     struct uiommu_mapping **out)
+int uiommu_file_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		     uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
-	return file->ops->mmap ? file->ops->mmap(file, prot, flags, offset, length, out) : -ENODEV;
+	return file->ops->mmap ? file->ops->mmap(file, mm, prot, flags, offset, length, out) :
+				 -ENODEV;
+}
+
+bool ui_mmap_shared(int flags)
+{
+	return (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+}
+
+int ui_mmap_check(const struct uiommu_file *file, int prot, int flags, uint64_t offset,
+		  size_t *length)
+{
+	int access = file->flags & O_ACCMODE;
+
+	if (!*length || offset % PAGE)
+		return -EINVAL;
+	if (*length > UINT64_MAX - PAGE)
+		return -ENOMEM;
+	*length = (*length + PAGE - 1) & ~(PAGE - 1);
+	if (access == O_WRONLY ||
+	    (ui_mmap_shared(flags) && (prot & PROT_WRITE) && access != O_RDWR))
+		return -EACCES;
+	return 0;
 }
 
 /* A mapping of the host's.  All immutable. */
@@ -191,6 +217,7 @@ struct uiommu_mapping *uiommu_mapping_create(const struct uiommu_mapping_ops *op
 		return NULL;
 	host->mapping.ops = &host_ops;
 	host->mapping.refs = 1; /* the caller's */
+	host->mapping.dontcopy = ops->dontcopy && ops->dontcopy(opaque);
 	host->ops = ops;
 	host->opaque = opaque;
 	return &host->mapping;
@@ -236,6 +263,11 @@ int uiommu_mapping_write_block(struct uiommu_mapping *mapping, uint64_t offset, 
 int uiommu_mapping_enqueue(struct uiommu_mapping *mapping, uint64_t offset, const void *data)
 {
 	return mapping->ops->enqueue ? mapping->ops->enqueue(mapping, offset, data) : -EAGAIN;
+}
+
+bool uiommu_mapping_dontcopy(const struct uiommu_mapping *mapping)
+{
+	return mapping->dontcopy;
 }
 
 void *uiommu_mapping_memory(struct uiommu_mapping *mapping, uint64_t *offset, uint64_t *length)

@@ -28,8 +28,8 @@ struct ui_file_ops {
 	ssize_t (*pwrite)(struct uiommu_file *file, struct uiommu_mm *mm, uint64_t buf,
 			  size_t count, uint64_t offset);
 	short (*poll)(struct uiommu_file *file);
-	int (*mmap)(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		    struct uiommu_mapping **out);
+	int (*mmap)(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		    uint64_t offset, size_t length, struct uiommu_mapping **out);
 	/* What MAP_FILE maps of it, if it is a dma-buf; good as long as the file is. */
 	struct mm_dmabuf *(*dmabuf)(struct uiommu_file *file);
 	/* After the last put; frees the structure that embeds the file. */
@@ -76,12 +76,24 @@ struct ui_mapping_ops {
 	void (*release)(struct uiommu_mapping *mapping);
 };
 
-/* Embedded; holds a reference on its file.  All but refs immutable. */
+/*
+ * Embedded; holds a reference on its file.  All but refs immutable.
+ *  dontcopy	see uiommu_mapping_dontcopy()
+ */
 struct uiommu_mapping {
 	const struct ui_mapping_ops *ops;
 	struct uiommu_file *file;
+	bool dontcopy;
 	int64_t refs;
 };
+
+/*
+ * What the kernel checks of an mmap() before any driver is asked; *@length becomes pages.
+ * -EINVAL, -ENOMEM, -EACCES.
+ */
+int ui_mmap_check(const struct uiommu_file *file, int prot, int flags, uint64_t offset,
+		  size_t *length);
+bool ui_mmap_shared(int flags);
 
 /*
  * Nodes.  A node's open function gets its priv and returns a file or ERR_PTR.

@@ -189,8 +189,8 @@ static const struct iommufd_mmap *get_immap(struct iommufd_ctx *ictx, uint64_t o
 	return immap;
 }
 
-int iommufd_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		 struct uiommu_mapping **out)
+int iommufd_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		 uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
 	struct iommufd_ctx *ictx = iommufd_ctx_of(file);
 	struct viommu_mapping *vm;

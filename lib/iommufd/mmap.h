@@ -8,7 +8,7 @@
 #include "iommufd/object.h"
 
 /* mmap() of /dev/iommu. */
-int iommufd_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		 struct uiommu_mapping **out);
+int iommufd_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		 uint64_t offset, size_t length, struct uiommu_mapping **out);
 
 #endif /* UI_IOMMUFD_MMAP_H */

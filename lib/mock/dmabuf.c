@@ -42,8 +42,8 @@ static short mock_dmabuf_poll(struct uiommu_file *file)
 	return POLLIN | POLLOUT;
 }
 
-static int mock_dmabuf_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset,
-			    size_t length, struct uiommu_mapping **out)
+static int mock_dmabuf_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+			    uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
 	return -EINVAL;
 }

@@ -317,6 +317,35 @@ static void unplug(struct uiommu_pci_device *pdev)
 	uiommu_device_unregister(pdev->iommu);
 }
 
+const struct pci_driver *pci_own_driver(const struct uiommu *ctx, const char *name)
+{
+	for (unsigned int i = 0; i < PCI_OWN_DRIVERS; i++) {
+		const struct pci_driver *own = ctx->pci->own[i];
+
+		if (own && name && !strcmp(own->name, name))
+			return own;
+	}
+	return NULL;
+}
+
+static int probe_locked(struct pci_state *state, struct uiommu_pci_device *pdev)
+{
+	const struct pci_driver *own = pci_own_driver(pdev->ctx, pdev->driver_name);
+	int rc = state->driver ? state->driver->probe(pdev) : 0;
+
+	/* For others it is a name, and no more. */
+	if (rc || !own || !own->match(pdev))
+		return rc;
+	pdev->own = own;
+	rc = own->probe(pdev);
+	if (rc) {
+		pdev->own = NULL;
+		if (state->driver)
+			state->driver->remove(pdev);
+	}
+	return rc;
+}
+
 static int add_locked(struct uiommu *ctx, struct pci_spec *spec, unsigned int group_id,
 		      struct uiommu_pci_device **out, char *errbuf, size_t errlen)
 {
@@ -342,7 +371,7 @@ static int add_locked(struct uiommu *ctx, struct pci_spec *spec, unsigned int gr
 	memcpy(pdev->initial, pdev->config, sizeof(pdev->initial));
 	pdev->group_id =
 		mate ? mate->group_id : (group_id == UINT32_MAX ? state->next_group : group_id);
-	rc = state->driver ? state->driver->probe(pdev) : 0;
+	rc = probe_locked(state, pdev);
 	if (rc)
 		goto out_unregister;
 	if (pdev->group_id >= state->next_group)
@@ -428,6 +457,9 @@ static void avoid_host(struct uiommu *ctx)
 			state->next_group = group;
 		if (state->driver && state->driver->avoid_host)
 			state->driver->avoid_host(ctx);
+		for (unsigned int i = 0; i < PCI_OWN_DRIVERS; i++)
+			if (state->own[i])
+				state->own[i]->avoid_host(ctx);
 	}
 	ui_mutex_unlock(&state->lock);
 }
@@ -487,6 +519,36 @@ void pci_set_driver(struct uiommu *ctx, const struct pci_driver *driver)
 			state->driver->remove(pdev);
 	}
 	state->driver = driver;
+	ui_mutex_unlock(&state->lock);
+}
+
+void pci_add_own_driver(struct uiommu *ctx, const struct pci_driver *driver)
+{
+	struct pci_state *state = ctx->pci;
+	unsigned int i = 0;
+
+	ui_mutex_lock(&state->lock);
+	while (state->own[i] && i < PCI_OWN_DRIVERS - 1)
+		i++;
+	state->own[i] = driver;
+	ui_mutex_unlock(&state->lock);
+}
+
+void pci_del_own_driver(struct uiommu *ctx, const struct pci_driver *driver)
+{
+	struct pci_state *state = ctx->pci;
+	struct uiommu_pci_device *pdev;
+
+	ui_mutex_lock(&state->lock);
+	cds_list_for_each_entry(pdev, &state->devices, node) {
+		if (pdev->own == driver) {
+			driver->remove(pdev);
+			pdev->own = NULL;
+		}
+	}
+	for (unsigned int i = 0; i < PCI_OWN_DRIVERS; i++)
+		if (state->own[i] == driver)
+			state->own[i] = NULL;
 	ui_mutex_unlock(&state->lock);
 }
 

@@ -52,3 +52,35 @@ unsigned int pci_host_next_number(const char *dir, const char *prefix)
 	closedir(d);
 	return next;
 }
+
+/* Where Linux hands out majors from when it is asked for any. */
+#define MAJOR_LAST 511u
+#define MAJOR_FIRST 384u
+
+/* Of character devices, as /proc/devices lists them. */
+static bool major_taken(unsigned int wanted)
+{
+	FILE *f = fopen("/proc/devices", "re");
+	bool taken = false;
+	char line[80];
+
+	while (f && !taken && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "Block", 5))
+			break;
+		taken = strtoul(line, NULL, 10) == wanted;
+	}
+	if (f)
+		fclose(f);
+	return taken;
+}
+
+unsigned int pci_host_take_major(struct pci_state *state)
+{
+	unsigned int next = state->last_major ? state->last_major - 1 : MAJOR_LAST;
+
+	ui_mutex_assert_held(&state->lock);
+	while (next > MAJOR_FIRST && major_taken(next))
+		next--;
+	state->last_major = next;
+	return next;
+}

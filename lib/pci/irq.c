@@ -64,6 +64,9 @@ void pci_message(struct uiommu_pci_device *pdev, unsigned int vector)
 		ui_event(pdev->ctx, &event);
 	else if (driver && driver->message && pdev->driver_data)
 		driver->message(pdev, vector);
+	/* Whoever of them doesn't use the function now, takes no notice. */
+	if (pdev->own && pdev->own->message && uiommu_pci_bus_master(pdev))
+		pdev->own->message(pdev, vector);
 }
 
 enum uiommu_irq_mode uiommu_pci_irq_mode(const struct uiommu_pci_device *pdev)

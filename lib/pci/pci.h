@@ -4,7 +4,8 @@
  *
  * A function is a config space of 4096 bytes with a mask of what a write may
  * change, six BARs, a model with its state behind it, and a device on core.
- * One driver of the instance (vfio-pci) is told of each.
+ * One driver of the instance (vfio-pci) is told of each; another may be told of those
+ * that were given to it by its name ("driver=NAME").
  *
  * The gate.  Calls into a model (mmio, page responses) pass it; who closes it
  * waits until none is inside: a function level reset, clearing COMMAND.MEM,
@@ -14,6 +15,7 @@
 #ifndef UI_PCI_PCI_H
 #define UI_PCI_PCI_H
 
+#include <stdio.h>
 #include <uiommu/device.h>
 #include <urcu/list.h>
 
@@ -157,6 +159,7 @@ struct pci_msix {
  *  gate				atomic; see device.c
  *  dead				atomic; set once, before removal
  *  driver_data				the driver's, from probe to remove
+ *  own, own_data			immutable once added; the driver it was given to, or NULL
  *  node				state->lock
  */
 struct uiommu_pci_device {
@@ -207,12 +210,21 @@ struct uiommu_pci_device {
 	uint64_t gate;
 
 	void *driver_data;
+	const struct pci_driver *own;
+	void *own_data;
 	struct cds_list_head node;
 };
 
-/* What a PCI driver is told.  One per instance. */
+struct tree;
+
+/*
+ * What a PCI driver is told.  One per instance has every function, for whatever a function is
+ * bound to, that may change (vfio/bind.c); the others have what is theirs by name and match.
+ */
 struct pci_driver {
 	const char *name;
+	/* Is it a function that the driver knows?  Of the other ones only. */
+	bool (*match)(const struct uiommu_pci_device *pdev);
 	/* Keep clear of numbers that the host uses; before the first device. */
 	void (*avoid_host)(struct uiommu *ctx);
 	int (*probe)(struct uiommu_pci_device *pdev);
@@ -223,17 +235,28 @@ struct pci_driver {
 	 */
 	void (*intx)(struct uiommu_pci_device *pdev);
 	void (*message)(struct uiommu_pci_device *pdev, unsigned int vector);
+	/*
+	 * Of the other ones: what the function has in /sys and /dev besides its folder; and the
+	 * numbers of its nodes, as a line of the manifest after "driver NAME ".
+	 */
+	void (*write_tree)(struct tree *tree, struct uiommu_pci_device *pdev);
+	void (*save)(struct uiommu *ctx, FILE *manifest);
+	int (*restore)(struct uiommu *ctx, const char *text);
 };
+
+#define PCI_OWN_DRIVERS 4u
 
 /*
  * Locks: lock is outermost here; held across the driver's probe.
- *  driver		lock; changes only while the instance is made or unmade
- *  devices, buses, next_group, host_asked	lock
+ *  driver, own		lock; change only while the instance is made or unmade
+ *  devices, buses, next_group, host_asked, last_major	lock
  */
 struct pci_state {
 	struct ui_mutex lock;
 	const struct pci_driver *driver;
+	const struct pci_driver *own[PCI_OWN_DRIVERS];
 	bool host_asked;
+	unsigned int last_major;
 	struct cds_list_head devices;
 	struct cds_list_head buses;
 	unsigned int next_group;
@@ -244,6 +267,11 @@ int pci_init(struct uiommu *ctx);
 void pci_exit(struct uiommu *ctx);
 /* Before any device is added; NULL: the driver lets go of all devices. */
 void pci_set_driver(struct uiommu *ctx, const struct pci_driver *driver);
+/* One more of those that functions are given to, before any device is added; and back. */
+void pci_add_own_driver(struct uiommu *ctx, const struct pci_driver *driver);
+void pci_del_own_driver(struct uiommu *ctx, const struct pci_driver *driver);
+/* Of those; NULL: none has the name. */
+const struct pci_driver *pci_own_driver(const struct uiommu *ctx, const char *name);
 
 /* ---- address.c ---- */
 
@@ -259,6 +287,8 @@ bool pci_host_has(const char *name);
 bool pci_host_has_bus(uint16_t domain, uint8_t bus);
 /* One more than the largest number that names an entry of @dir after @prefix; 0: none. */
 unsigned int pci_host_next_number(const char *dir, const char *prefix);
+/* A major of character devices that the machine hasn't given away, and we haven't; pci->lock. */
+unsigned int pci_host_take_major(struct pci_state *state);
 
 /* ---- spec.c ---- */
 
@@ -387,8 +417,6 @@ void pci_port_config(struct pci_state *state, const struct pci_bus *bus, uint8_t
 
 /* ---- sysfs.c ---- */
 
-struct tree;
-
 /* "devices/pci0000:00/0000:00:01.0/0000:01:00.0", below /sys; @size: 96 will do */
 void pci_sysfs_path(const struct uiommu_pci_device *pdev, char *path, size_t size);
 /* "devices/pci0000:00": the folder of the root that @bus is below. */
@@ -428,6 +456,22 @@ int pci_mmio_write_block(struct uiommu_pci_device *pdev, unsigned int bar, uint6
 			 const void *data);
 int pci_mmio_enqueue(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t offset,
 		     const void *data);
+
+/* ---- mapping.c ---- */
+
+/*
+ * A piece of a BAR that a client maps: holds @file, whose device it is.  @pasid: what an
+ * ENQCMD has in front, 0: nothing, so that it faults; takes no lock.  NULL: no memory.
+ */
+struct uiommu_mapping *pci_mapping_create(struct uiommu_file *file, struct uiommu_pci_device *pdev,
+					  unsigned int bar, uint64_t offset, uint64_t length,
+					  uint32_t (*pasid)(struct uiommu *ctx));
+
+/* Of a mapping by this: which BAR, and where in it.  False: it's another's. */
+bool pci_mapping_bar(struct uiommu_mapping *base, struct uiommu_pci_device **pdev,
+		     unsigned int *bar, uint64_t *offset);
+
+/* ---- device.c, again ---- */
 
 /*
  * Function level reset; COMMAND and BARs are as before afterwards.  -EAGAIN:

@@ -180,10 +180,10 @@ static ssize_t vfio_write(struct uiommu_file *file, struct uiommu_mm *mm, uint64
 	return rc;
 }
 
-static int vfio_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		     struct uiommu_mapping **out)
+static int vfio_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		     uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
-	return vfio_region_mmap(file, prot, flags, offset, length, out);
+	return vfio_region_mmap(file, mm, prot, flags, offset, length, out);
 }
 
 static void vfio_release(struct uiommu_file *file)

@@ -73,6 +73,19 @@ static int load_device(struct uiommu *ctx, const char *line, char *errbuf, size_
 	return rc;
 }
 
+/* "NAME NUMBERS" */
+static int load_driver(struct uiommu *ctx, char *line)
+{
+	char *numbers = strchr(line, ' ');
+	const struct pci_driver *driver;
+
+	if (!numbers)
+		return -EPROTO;
+	*numbers++ = '\0';
+	driver = pci_own_driver(ctx, line);
+	return driver ? driver->restore(ctx, numbers) : -EPROTO;
+}
+
 /* "PATH MAJOR:MINOR"; @line is changed. */
 static int parse_node(char *line, struct uiommu_tree_entry *entry)
 {
@@ -128,6 +141,8 @@ static int load_lines(struct uiommu *ctx, char *text,
 			continue;
 		if (!strncmp(line, "device ", 7)) {
 			rc = ctx ? load_device(ctx, line + 7, errbuf, errlen) : 0;
+		} else if (!strncmp(line, "driver ", 7)) {
+			rc = ctx ? load_driver(ctx, line + 7) : 0;
 		} else if (!strcmp(line, "iommufd-test")) {
 			rc = ctx ? uiommu_enable_iommufd_test(ctx) : 0;
 		} else {

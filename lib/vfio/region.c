@@ -8,25 +8,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "sva/space.h"
 #include "vfio/vfio.h"
-
-#define PAGE 4096ull
-
-/*
- * A mapped piece of a BAR.  Refs: base.refs; holds a reference on the file, which
- * keeps the device bound.
- */
-struct vfio_mapping {
-	struct uiommu_mapping base;
-	struct uiommu_pci_device *pdev;
-	unsigned int bar;
-	uint64_t offset;
-	uint64_t length;
-};
 
 /* ---- read and write ---- */
 
@@ -131,150 +115,30 @@ ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64
 
 /* ---- mmap ---- */
 
-static struct vfio_mapping *mapping_of(struct uiommu_mapping *base)
-{
-	return ui_container_of(base, struct vfio_mapping, base);
-}
-
-static int mapping_read(struct uiommu_mapping *base, uint64_t offset, uint64_t *value,
-			unsigned int size)
-{
-	struct vfio_mapping *mapping = mapping_of(base);
-
-	if (offset >= mapping->length || mapping->length - offset < size)
-		return -EIO;
-	return pci_mmio_read(mapping->pdev, mapping->bar, mapping->offset + offset, size, value);
-}
-
-static int mapping_write(struct uiommu_mapping *base, uint64_t offset, uint64_t value,
-			 unsigned int size)
-{
-	struct vfio_mapping *mapping = mapping_of(base);
-
-	if (offset >= mapping->length || mapping->length - offset < size)
-		return -EIO;
-	return pci_mmio_write(mapping->pdev, mapping->bar, mapping->offset + offset, size, value);
-}
-
-static bool block_inside(const struct vfio_mapping *mapping, uint64_t offset)
-{
-	return offset < mapping->length && mapping->length - offset >= PCI_BLOCK;
-}
-
-static int mapping_write_block(struct uiommu_mapping *base, uint64_t offset, const void *data)
-{
-	struct vfio_mapping *mapping = mapping_of(base);
-
-	if (!block_inside(mapping, offset))
-		return -EIO;
-	return pci_mmio_write_block(mapping->pdev, mapping->bar, mapping->offset + offset, data);
-}
-
-/* As a processor with the MSR for it: the PASID is in the lowest 20 bits, the rest of 4 bytes 0. */
-static int mapping_enqueue(struct uiommu_mapping *base, uint64_t offset, const void *data)
-{
-	struct vfio_mapping *mapping = mapping_of(base);
-	uint32_t pasid = sva_own_pasid(mapping->pdev->ctx);
-	uint8_t block[PCI_BLOCK];
-
-	if (!block_inside(mapping, offset))
-		return -EIO;
-	if (!pasid)
-		return -EPERM;
-	memcpy(block, data, sizeof(block));
-	memcpy(block, &pasid, sizeof(pasid));
-	return pci_mmio_enqueue(mapping->pdev, mapping->bar, mapping->offset + offset, block);
-}
-
-/* What of the BAR's memory is in the mapping, if the byte is. */
-static void *mapping_memory(struct uiommu_mapping *base, uint64_t *offset, uint64_t *length)
-{
-	struct vfio_mapping *mapping = mapping_of(base);
-	const struct pci_memory *memory = pci_memory_to_map(mapping->pdev, mapping->bar);
-	uint64_t at = mapping->offset + *offset, start, end;
-
-	if (!memory || at < memory->offset || at - memory->offset >= memory->length)
-		return NULL;
-	start = memory->offset > mapping->offset ? memory->offset : mapping->offset;
-	end = memory->offset + memory->length;
-	if (end > mapping->offset + mapping->length)
-		end = mapping->offset + mapping->length;
-	*offset = start - mapping->offset;
-	*length = end - start;
-	return (uint8_t *)memory->pages + (start - memory->offset);
-}
-
-static void mapping_release(struct uiommu_mapping *base)
-{
-	uiommu_file_put(base->file);
-	ui_free(mapping_of(base));
-}
-
-static const struct ui_mapping_ops vfio_mapping_ops = {
-	.read = mapping_read,
-	.write = mapping_write,
-	.write_block = mapping_write_block,
-	.enqueue = mapping_enqueue,
-	.memory = mapping_memory,
-	.release = mapping_release,
-};
-
 bool vfio_mapping_bar(struct uiommu_mapping *base, struct uiommu_pci_device **pdev,
 		      unsigned int *bar, uint64_t *offset)
 {
-	struct vfio_mapping *mapping = mapping_of(base);
-
-	if (base->ops != &vfio_mapping_ops)
-		return false;
-	*pdev = mapping->pdev;
-	*bar = mapping->bar;
-	*offset = mapping->offset;
-	return true;
+	return pci_mapping_bar(base, pdev, bar, offset) && base->file->ops == &vfio_device_ops;
 }
 
-/* What the kernel checks before any driver is asked. */
-static int check_mmap(const struct uiommu_file *file, int prot, int flags, uint64_t offset,
-		      size_t *length)
-{
-	int access = file->flags & O_ACCMODE;
-	bool shared = (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
-
-	if (!*length || offset % PAGE)
-		return -EINVAL;
-	if (*length > UINT64_MAX - PAGE)
-		return -ENOMEM;
-	*length = (*length + PAGE - 1) & ~(PAGE - 1);
-	if (access == O_WRONLY || (shared && (prot & PROT_WRITE) && access != O_RDWR))
-		return -EACCES;
-	/* Shared, of a file that can't be written, is as good as private. */
-	return shared && access == O_RDWR ? 0 : -EINVAL;
-}
-
-int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		     struct uiommu_mapping **out)
+int vfio_region_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		     uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
 	uint64_t index = offset >> VFIO_OFFSET_SHIFT, start = offset & VFIO_OFFSET_MASK, size;
 	struct vfio_file *vf = vfio_file_of(file);
-	struct vfio_mapping *mapping;
 	uint32_t region;
 	int rc;
 
-	rc = check_mmap(file, prot, flags, offset, &length);
+	rc = ui_mmap_check(file, prot, flags, offset, &length);
 	if (rc)
 		return rc;
+	/* Shared, of a file that can't be written, is as good as private. */
+	if (!ui_mmap_shared(flags) || (file->flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
 	if (!vfio_granted(vf) || !vfio_region_size(vf->vdev, index, &size, &region) ||
 	    !(region & VFIO_REGION_INFO_FLAG_MMAP) || start > size || length > size - start)
 		return -EINVAL;
-	mapping = ui_zalloc(sizeof(*mapping));
-	if (!mapping)
-		return -ENOMEM;
-	mapping->base.ops = &vfio_mapping_ops;
-	mapping->base.file = uiommu_file_get(file);
-	ui_store_relaxed(&mapping->base.refs, 1);
-	mapping->pdev = vf->vdev->pdev;
-	mapping->bar = (unsigned int)index;
-	mapping->offset = start;
-	mapping->length = length;
-	*out = &mapping->base;
-	return 0;
+	*out = pci_mapping_create(file, vf->vdev->pdev, (unsigned int)index, start, length,
+				  sva_own_pasid);
+	return *out ? 0 : -ENOMEM;
 }

@@ -6,12 +6,14 @@
  * that says how the instance was made and which paths are shown from root/.
  *
  *	uiommu 1
+ *	driver idxd major=509 first=0
  *	device 0000:01:00.0 port=0000:00:01.0 group=0 node=510:0 vfio=0 major=511 spec=ats-testdev
  *	node /dev/vfio/devices/vfio0 511:0
  *	merge /sys/bus/pci
  *	dir /sys/class
  *
- * The first line names the format.  A device line has the spec last, for it may
+ * The first line names the format.  A driver line has the numbers of a driver's nodes
+ * besides vfio-pci's.  A device line has the spec last, for it may
  * contain spaces; devices are in the order in which they were added.  A line of
  * "iommufd-test" says that /dev/iommu has the mock driver.  A node is
  * a character device, and an empty file in root/.  Of a merge path everything is
@@ -126,6 +128,8 @@ static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
 	pci_sysfs_write_device(tree, pdev);
 	pci_sysfs_path(pdev, path, sizeof(path));
 	write_vfio_dev(tree, vdev, path);
+	if (pdev->own)
+		pdev->own->write_tree(tree, pdev);
 }
 
 /* Devices, then what they are behind; the groups of root ports come behind theirs. */
@@ -137,6 +141,9 @@ static void write_devices(struct tree *tree)
 	struct pci_bus *bus;
 	char root[32];
 
+	for (unsigned int i = 0; i < PCI_OWN_DRIVERS; i++)
+		if (state->own[i])
+			state->own[i]->save(tree->ctx, tree->manifest);
 	cds_list_for_each_entry(pdev, &state->devices, node)
 		write_device(tree, pdev);
 	cds_list_for_each_entry(bus, &state->buses, node) {

@@ -20,9 +20,8 @@
 #define CONTAINER_MAJOR 10u
 #define CONTAINER_MINOR 196u
 
-/* Where Linux hands out majors from when it is asked for any. */
+/* Of an instance that isn't asked to keep clear of a host. */
 #define MAJOR_LAST 511u
-#define MAJOR_FIRST 384u
 
 static int vfio_probe(struct uiommu_pci_device *pdev)
 {
@@ -68,40 +67,11 @@ static void vfio_remove(struct uiommu_pci_device *pdev)
 	ui_free(vdev);
 }
 
-/* The majors of character devices, as /proc/devices lists them. */
-static void read_majors(bool *taken)
-{
-	FILE *f = fopen("/proc/devices", "re");
-	char line[80];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned long major = strtoul(line, NULL, 10);
-
-		if (!strncmp(line, "Block", 5))
-			break;
-		if (major <= MAJOR_LAST)
-			taken[major] = true;
-	}
-	if (f)
-		fclose(f);
-}
-
-/* The last that is free, up to @from. */
-static unsigned int free_major(const bool *taken, unsigned int from)
-{
-	while (from > MAJOR_FIRST && taken[from])
-		from--;
-	return from;
-}
-
 static void vfio_avoid_host(struct uiommu *ctx)
 {
-	bool taken[MAJOR_LAST + 1] = {false};
-
 	ctx->vfio->next_index = pci_host_next_number("/sys/class/vfio-dev", "vfio");
-	read_majors(taken);
-	ctx->vfio->major = free_major(taken, MAJOR_LAST);
-	ctx->vfio->group_major = free_major(taken, ctx->vfio->major - 1);
+	ctx->vfio->major = pci_host_take_major(ctx->pci);
+	ctx->vfio->group_major = pci_host_take_major(ctx->pci);
 }
 
 static const struct pci_driver vfio_pci_driver = {

@@ -218,7 +218,7 @@ ssize_t vfio_region_write(struct vfio_device *vdev, struct uiommu_mm *mm, uint64
 /* Of a mapping of a BAR: which, and where in it.  False: it's one of something else. */
 bool vfio_mapping_bar(struct uiommu_mapping *base, struct uiommu_pci_device **pdev,
 		      unsigned int *bar, uint64_t *offset);
-int vfio_region_mmap(struct uiommu_file *file, int prot, int flags, uint64_t offset, size_t length,
-		     struct uiommu_mapping **out);
+int vfio_region_mmap(struct uiommu_file *file, struct uiommu_mm *mm, int prot, int flags,
+		     uint64_t offset, size_t length, struct uiommu_mapping **out);
 
 #endif /* UI_VFIO_VFIO_H */

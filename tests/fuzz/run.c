@@ -549,8 +549,8 @@ static void run_mmap(void)
 	if (i == max)
 		return;
 	ui_fail_nth = run.op->fail;
-	rc = uiommu_file_mmap(world.iommufd, prot, arg(2) & 8 ? MAP_PRIVATE : MAP_SHARED, arg(0),
-			      arg(1), &world.maps[i]);
+	rc = uiommu_file_mmap(world.iommufd, NULL, prot, arg(2) & 8 ? MAP_PRIVATE : MAP_SHARED,
+			      arg(0), arg(1), &world.maps[i]);
 	ui_fail_nth = 0;
 	if (rc)
 		world.maps[i] = NULL;

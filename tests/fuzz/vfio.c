@@ -434,7 +434,7 @@ static void run_mmap(void)
 	if (i == max || !world_fd_of(arg(0)))
 		return;
 	ui_fail_nth = op->fail;
-	rc = uiommu_file_mmap(file_of(arg(0)), (int)(arg(3) & 7),
+	rc = uiommu_file_mmap(file_of(arg(0)), NULL, (int)(arg(3) & 7),
 			      arg(3) & 8 ? MAP_PRIVATE : MAP_SHARED, arg(1) & ~0xfffull, arg(2),
 			      &world.maps[i]);
 	ui_fail_nth = 0;

@@ -392,9 +392,9 @@ static void test_other_calls(void **state)
 	assert_int_equal(uiommu_file_write(iommufd, mm, (uintptr_t)buf, 8), -EINVAL);
 	assert_int_equal(uiommu_file_pread(iommufd, mm, (uintptr_t)buf, 8, 0), -EINVAL);
 	assert_int_equal(uiommu_file_pwrite(iommufd, mm, (uintptr_t)buf, 8, 8), -EINVAL);
-	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_SHARED, 0, PAGE, &mapping),
+	assert_int_equal(uiommu_file_mmap(iommufd, NULL, PROT_READ, MAP_SHARED, 0, PAGE, &mapping),
 			 -ENXIO);
-	assert_int_equal(uiommu_file_mmap(iommufd, PROT_READ, MAP_PRIVATE, 0, PAGE, &mapping),
+	assert_int_equal(uiommu_file_mmap(iommufd, NULL, PROT_READ, MAP_PRIVATE, 0, PAGE, &mapping),
 			 -EINVAL);
 	assert_string_equal(uiommu_file_path(iommufd), "/dev/iommu");
 }

@@ -381,7 +381,7 @@ static long hw_queue_alloc(uint32_t viommu)
 
 static long mmap_page(uint64_t offset, struct uiommu_mapping **mapping)
 {
-	return uiommu_file_mmap(iommufd, PROT_READ, MAP_SHARED, offset, 2 * PAGE, mapping);
+	return uiommu_file_mmap(iommufd, NULL, PROT_READ, MAP_SHARED, offset, 2 * PAGE, mapping);
 }
 
 /* An event that is lost for want of memory is still told of. */

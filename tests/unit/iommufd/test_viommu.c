@@ -433,7 +433,7 @@ static void test_hw_queue(void **state)
 
 static int map(int prot, int flags, uint64_t offset, size_t length, struct uiommu_mapping **out)
 {
-	return uiommu_file_mmap(iommufd, prot, flags, offset, length, out);
+	return uiommu_file_mmap(iommufd, NULL, prot, flags, offset, length, out);
 }
 
 static void test_mmap(void **state)

@@ -56,8 +56,9 @@ static void test_before_bind(void **state)
 	assert_int_equal(attach(&c, fd, 1, NULL), -EINVAL);
 	assert_int_equal(do_pread(&c, fd, argument, 4, 7ull << 40), -EINVAL);
 	assert_int_equal(do_pwrite(&c, fd, argument, 4, 7ull << 40), -EINVAL);
-	assert_int_equal(uiommu_file_mmap(c.files[fd], PROT_READ, MAP_SHARED, 0, 4096, &mapping),
-			 -EINVAL);
+	assert_int_equal(
+		uiommu_file_mmap(c.files[fd], NULL, PROT_READ, MAP_SHARED, 0, 4096, &mapping),
+		-EINVAL);
 	do_close(&c, again);
 	client_close(&c);
 }

@@ -184,10 +184,10 @@ static void test_access_modes(void **state)
 	assert_int_equal(bind_device(&c, fd, 0), 0);
 	assert_int_equal(do_pread(&c, fd, &word, 4, REGION(7)), 4);
 	assert_int_equal(do_pwrite(&c, fd, &word, 4, REGION(7)), -EBADF);
-	assert_int_equal(uiommu_file_mmap(c.files[fd], PROT_WRITE, MAP_SHARED, 0, 4096, &m),
+	assert_int_equal(uiommu_file_mmap(c.files[fd], NULL, PROT_WRITE, MAP_SHARED, 0, 4096, &m),
 			 -EACCES);
 	/* What can't be written can't be shared. */
-	assert_int_equal(uiommu_file_mmap(c.files[fd], PROT_READ, MAP_SHARED, 0, 4096, &m),
+	assert_int_equal(uiommu_file_mmap(c.files[fd], NULL, PROT_READ, MAP_SHARED, 0, 4096, &m),
 			 -EINVAL);
 	client_close(&c);
 }
@@ -223,7 +223,7 @@ static void test_mmap_arguments(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct uiommu_mapping *m = NULL;
 
-		assert_int_equal(uiommu_file_mmap(c.files[fd], PROT_NONE, cases[i].flags,
+		assert_int_equal(uiommu_file_mmap(c.files[fd], NULL, PROT_NONE, cases[i].flags,
 						  cases[i].offset, cases[i].length, &m),
 				 cases[i].rc);
 		if (!cases[i].rc)
@@ -242,8 +242,9 @@ static void test_mapping(void **state)
 	client_open(&c);
 	fd = open_bound(&c);
 	set_command(&c, fd, 0); /* mmap doesn't ask */
-	assert_int_equal(
-		uiommu_file_mmap(c.files[fd], PROT_READ | PROT_WRITE, MAP_SHARED, 0, 4096, &m), 0);
+	assert_int_equal(uiommu_file_mmap(c.files[fd], NULL, PROT_READ | PROT_WRITE, MAP_SHARED, 0,
+					  4096, &m),
+			 0);
 	assert_int_equal(uiommu_mapping_read(m, 0, &value, 4), -EIO);
 	assert_int_equal(uiommu_mapping_write(m, 0, 1, 4), -EIO);
 	set_command(&c, fd, 2);
@@ -271,8 +272,9 @@ static void test_block(void **state)
 	client_open_spec(&c, "ats-testdev,bar0=8K");
 	fd = open_bound(&c);
 	set_command(&c, fd, 0);
-	assert_int_equal(
-		uiommu_file_mmap(c.files[fd], PROT_READ | PROT_WRITE, MAP_SHARED, 0, 4096, &m), 0);
+	assert_int_equal(uiommu_file_mmap(c.files[fd], NULL, PROT_READ | PROT_WRITE, MAP_SHARED, 0,
+					  4096, &m),
+			 0);
 	assert_int_equal(uiommu_mapping_write_block(m, 0, block), -EIO);
 	set_command(&c, fd, 2);
 	assert_int_equal(uiommu_mapping_write_block(m, 0, block), 0);
