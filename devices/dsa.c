@@ -330,6 +330,29 @@ static int dsa_init(struct uiommu_pci_device *pdev)
 	return rc;
 }
 
+/* What the driver idxd does with it: what an administrator would set up for a real one. */
+static const struct uiommu_option_desc options[] = {
+	{
+		.name = "queues",
+		.type = UIOMMU_OPTION_STRING,
+		.def = "shared+dedicated",
+		.help = "with driver=idxd: the modes of its queues, /dev/dsa/wqN.0, wqN.1, ...",
+	},
+	{
+		.name = "name",
+		.type = UIOMMU_OPTION_STRING,
+		.def = "uiommu",
+		.help = "with driver=idxd: the queues' name, by which programs know which are theirs",
+	},
+	{
+		.name = "safe",
+		.type = UIOMMU_OPTION_BOOL,
+		.def = "off",
+		.help = "with driver=idxd: portals and batches need no CAP_SYS_RAWIO",
+	},
+	{.name = NULL},
+};
+
 const struct uiommu_model dsa_model = {
 	.abi = UIOMMU_MODEL_ABI,
 	.name = "dsa",
@@ -337,6 +360,7 @@ const struct uiommu_model dsa_model = {
 	.vendor = 0x8086,
 	.device = 0x0b25,
 	.class_code = 0x088000,
+	.options = options,
 	.priv_size = sizeof(struct dsa),
 	.init = dsa_init,
 	.reset = dsa_reset,

@@ -9,6 +9,7 @@
 
 #include "base/ctx.h"
 #include "core/core.h"
+#include "idxd/idxd.h"
 #include "iommufd/iommufd.h"
 #include "iopf/iopf.h"
 #include "mm/mm.h"
@@ -74,9 +75,14 @@ int uiommu_create(const struct uiommu_config *config, struct uiommu **out)
 	rc = vfio_init(ctx);
 	if (rc)
 		goto out_pci;
+	rc = idxd_init(ctx);
+	if (rc)
+		goto out_vfio;
 	*out = ctx;
 	return 0;
 
+out_vfio:
+	vfio_exit(ctx);
 out_pci:
 	pci_exit(ctx);
 out_iommufd:
@@ -106,6 +112,7 @@ void uiommu_destroy(struct uiommu *ctx)
 			(unsigned long long)files);
 		return;
 	}
+	idxd_exit(ctx);
 	vfio_exit(ctx);
 	pci_exit(ctx);
 	mock_exit(ctx);

@@ -18,6 +18,7 @@
 struct core_state;
 struct pci_state;
 struct vfio_state;
+struct idxd_state;
 struct iommufd_state;
 struct mock_state;
 struct sva_state;
@@ -51,7 +52,7 @@ struct ui_counts {
  *  nodes			nodes_lock
  *  iopts, changes		iopts_lock, which comes before each iopt->lock
  *  pinsets	pinsets_lock, which comes after each iopt->lock; see iopt/charge.c
- *  core, sva, pci, vfio, iommufd, self_mm, charges	immutable between create and destroy
+ *  core, sva, pci, vfio, idxd, iommufd, self_mm, charges	immutable between create and destroy
  *  mock			as those, once there is one
  */
 struct uiommu {
@@ -77,6 +78,7 @@ struct uiommu {
 	struct sva_state *sva;
 	struct pci_state *pci;
 	struct vfio_state *vfio;
+	struct idxd_state *idxd;
 	struct iommufd_state *iommufd;
 	struct mock_state *mock;
 	struct uiommu_mm *self_mm;

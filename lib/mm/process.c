@@ -145,6 +145,12 @@ static uint64_t mm_own_caps(void)
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
+bool mm_process_capable(int cap)
+{
+	return mm_own_caps() & 1ull << cap &&
+	       mm_init_user_ns((pid_t)ui_syscall3(SYS_getpid, 0, 0, 0));
+}
+
 struct mm_process_who mm_process_who(pid_t pid, bool self)
 {
 	uint64_t uid = (uint32_t)ui_syscall3(SYS_getuid, 0, 0, 0), caps = 0;

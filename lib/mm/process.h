@@ -24,4 +24,7 @@ struct mm_process_who {
 /* Of a process; of ours: of this thread. */
 struct mm_process_who mm_process_who(pid_t pid, bool self);
 
+/* Has this thread the capability, and not only in a namespace of its own? */
+bool mm_process_capable(int cap);
+
 #endif /* UI_MM_PROCESS_H */

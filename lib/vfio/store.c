@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idxd/idxd.h"
 #include "vfio/bind.h"
 
 #define PAGE 4096u
@@ -242,8 +243,10 @@ ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t 
 	struct store store = {.ops = ops, .opaque = opaque};
 	char copy[512];
 	int saved = errno;
-	int rc;
+	int rc = idxd_sysfs_store(path);
 
+	if (rc <= 0)
+		return rc;
 	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
 		return -ENAMETOOLONG;
 	store.length = length < PAGE ? length : PAGE;
