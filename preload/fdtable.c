@@ -378,8 +378,9 @@ struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_
 	/* Never blocks: fdtable_readable() only has one byte under way. */
 	sf->accmode = flags & O_ACCMODE;
 	sf->rdev = uiommu_file_rdev(file);
-	if (uiommu_file_device(file))
-		inuse_claim(sf->engine_fd, uiommu_file_device(file));
+	rc = inuse_claim(sf->engine_fd, file);
+	if (rc)
+		goto out_close;
 	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
 	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
 	uiommu_file_set_private(file, sf);

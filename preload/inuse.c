@@ -7,6 +7,8 @@
  * abstract one, which goes with the process, and /proc/net/unix lists them:
  *
  *	@uiommu/DEV.INODE/0000:01:00.0/PID.FD	the run's folder, the device, whose it is
+ *	@uiommu/DEV.INODE/0000:01:00.0/wq0.1	of what may be open once only: the kernel gives
+ *						a name once
  *
  * Nothing is stored here.  In the run's folder:
  *
@@ -44,18 +46,26 @@ static void claim_name(const char *device, char *name, size_t size)
 		 (unsigned long long)st.st_ino, device);
 }
 
-void inuse_claim(int fd, const char *device)
+int inuse_claim(int fd, const struct uiommu_file *file)
 {
+	const char *device = uiommu_file_device(file), *once = uiommu_file_exclusive(file);
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	char *name = addr.sun_path + 1;
 	size_t len;
 
+	if (!device)
+		return 0;
 	claim_name(device, name, sizeof(addr.sun_path) - 32);
 	len = strlen(name);
-	len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
+	if (once)
+		len += (size_t)snprintf(name + len, 30, "%s", once);
+	else
+		len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
+	len += offsetof(struct sockaddr_un, sun_path) + 1;
 	/* Without a name it only isn't known to be in use. */
-	(void)bind(fd, (struct sockaddr *)&addr,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
+	return bind(fd, (struct sockaddr *)&addr, (socklen_t)len) && once && errno == EADDRINUSE ?
+		       -EBUSY :
+		       0;
 }
 
 /* The process of each claim; until @each says true, which is then the answer. */

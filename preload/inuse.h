@@ -10,11 +10,14 @@
 
 /* All of it between shim_enter() and shim_leave(). */
 
+struct uiommu_file;
+
 /*
- * The engine's end @fd of a file of a device: as long as it is open, all processes know that the
- * device is in use.
+ * The engine's end @fd of a file: as long as it is open, all processes know that the device
+ * is in use, if it is a device's.  0; -EBUSY: it is one that may be open once only, and
+ * another process has it.
  */
-void inuse_claim(int fd, const char *device);
+int inuse_claim(int fd, const struct uiommu_file *file);
 /* Has anybody it open? */
 bool inuse_by_any(const char *device);
 /* Who has it open in this process is asked by the descriptor @eventfd, -1: isn't any more. */

@@ -303,9 +303,20 @@ UIOMMU_API int uiommu_vfio_request(struct uiommu *ctx, const char *device);
 /**
  * uiommu_file_device() - the device that a file is open on
  *
- * Return: "0000:01:00.0", as long as the file is held; NULL: it's no file of VFIO's device.
+ * Return: "0000:01:00.0", as long as the file is held; NULL: it's no device's.
  */
 UIOMMU_API const char *uiommu_file_device(const struct uiommu_file *file);
+
+/**
+ * uiommu_file_exclusive() - may it be open once only, in all processes that have the device?
+ *
+ * An instance refuses a second open of it (-EBUSY); whoever has several instances of one tree
+ * keeps others from it.
+ *
+ * Return: a name for it, among the files of uiommu_file_device(), as long as the file is held;
+ * NULL: it may be open more than once.
+ */
+UIOMMU_API const char *uiommu_file_exclusive(const struct uiommu_file *file);
 
 #ifdef __cplusplus
 }

@@ -292,3 +292,24 @@ static const struct ui_file_ops idxd_file_ops = {
 	.mmap = idxd_mmap,
 	.release = idxd_release,
 };
+
+/* NULL: it's another file. */
+static const struct idxd_wq *queue_of(const struct uiommu_file *file)
+{
+	/* file is its first member */
+	return file->ops == &idxd_file_ops ? ((const struct idxd_file *)file)->wq : NULL;
+}
+
+const char *idxd_file_device(const struct uiommu_file *file)
+{
+	const struct idxd_wq *wq = queue_of(file);
+
+	return wq ? wq->idxd->pdev->name : NULL;
+}
+
+const char *uiommu_file_exclusive(const struct uiommu_file *file)
+{
+	const struct idxd_wq *wq = queue_of(file);
+
+	return wq && wq->dedicated ? strrchr(wq->path, '/') + 1 : NULL;
+}

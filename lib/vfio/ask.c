@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "idxd/idxd.h"
 #include "vfio/vfio.h"
 
 static struct vfio_device *find(struct uiommu *ctx, const char *name)
@@ -46,7 +47,7 @@ int uiommu_vfio_request(struct uiommu *ctx, const char *device)
 const char *uiommu_file_device(const struct uiommu_file *file)
 {
 	if (file->ops != &vfio_device_ops)
-		return NULL;
+		return idxd_file_device(file);
 	/* file is its first member */
 	return ((const struct vfio_file *)file)->vdev->pdev->name;
 }

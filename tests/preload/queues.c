@@ -326,6 +326,42 @@ static void test_capability(void)
 	close(wq);
 }
 
+/* What another thread is at work on comes before ours; closing waits for both. */
+#define LONG (64ul << 20)
+
+static void *long_move(void *arg)
+{
+	char *const *at = arg;
+	struct record mine;
+	struct desc desc = move_of(at[0], at[1], LONG, &mine);
+	int wq = open(SHARED, O_RDWR);
+
+	CHECK(wq >= 0 && write(wq, &desc, 64) == 64);
+	close(wq);
+	CHECK(mine.status == 1);
+	return NULL;
+}
+
+static void test_drain(void)
+{
+	char *at[2] = {pages(LONG / PAGE), pages(LONG / PAGE)};
+	int wq = open(SHARED, O_RDWR);
+	pthread_t thread;
+	struct desc desc;
+
+	memset(at[0], 'l', PAGE);
+	CHECK(wq >= 0 && !pthread_create(&thread, NULL, long_move, at));
+	while (!*(volatile char *)at[1])
+		sched_yield();
+	desc = move_of(area[0][0], area[0][1], 64, &record);
+	CHECK(write(wq, &desc, 64) == 64);
+	close(wq);
+	CHECK(record.status == 1);
+	pthread_join(thread, NULL);
+	munmap(at[0], LONG);
+	munmap(at[1], LONG);
+}
+
 int main(int argc, char **argv)
 {
 	safe = argc > 1 && !strcmp(argv[1], "safe");
@@ -340,6 +376,7 @@ int main(int argc, char **argv)
 	test_busy();
 	test_faults();
 	test_threads();
+	test_drain();
 	test_swerr();
 	test_capability();
 	return 0;
