@@ -15,13 +15,16 @@ all: ## build everything
 	@scripts/deps.sh build
 	@scripts/build.sh
 
-run: ## build, and see a program take a page fault from a device
+run: ## build, and see programs and a device take page faults
 	@scripts/deps.sh run
 	@scripts/build.sh --quiet
 	@echo '$$ uiommu run --device ats-testdev -- iopf'
 	@$(BUILD)/cli/uiommu run --device ats-testdev -- $(BUILD)/examples/iopf
 	@echo
 	@$(BUILD)/tests/explore/explore --story
+	@echo
+	@echo '$$ uiommu run --device dsa,driver=idxd -- sva-copy'
+	@$(BUILD)/cli/uiommu run --device dsa,driver=idxd -- $(BUILD)/examples/sva-copy
 
 test: ## build, and run every test of this build
 	@scripts/deps.sh test
