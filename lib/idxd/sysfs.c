@@ -37,10 +37,12 @@ static int add_folder(struct tree *tree, const char *path, const char *type, con
 	tree_file(tree, dir, "uevent", 0644, "%s", text);
 	tree_link_from(tree, path, "subsystem", BUS);
 	tree_link_from(tree, BUS "/devices", name, "%s", path);
+	tree_own(tree, "sys/" BUS "/devices/%s", name);
 	if (driver) {
 		tree_link_from(tree, path, "driver", BUS "/drivers/%s", driver);
 		snprintf(text, sizeof(text), BUS "/drivers/%s", driver);
 		tree_link_from(tree, text, name, "%s", path);
+		tree_own(tree, "sys/%s/%s", text, name);
 	}
 	return dir;
 }
@@ -166,6 +168,9 @@ static void write_node(struct tree *tree, const struct idxd_wq *wq, const char *
 	tree_close(dir);
 	snprintf(number, sizeof(number), "%u:%u", major_nr, minor_nr);
 	tree_link_from(tree, "dev/char", number, "%s", path);
+	tree_own(tree, "sys/dev/char/%s", number);
+	/* It is written with all nodes. */
+	tree_own(tree, "%s", wq->path + 1);
 	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
 }
 
@@ -254,6 +259,7 @@ void idxd_sysfs_write(struct tree *tree, struct uiommu_pci_device *pdev)
 		snprintf(name, sizeof(name), "%s/wq%u.%u", path, idxd->number, i);
 		write_queue(tree, idxd, name, i < idxd->nr_queues ? &idxd->queues[i] : NULL);
 	}
+	tree_own(tree, "sys/%s", path);
 	write_bus(tree);
 }
 

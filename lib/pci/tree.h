@@ -12,16 +12,22 @@
 
 /*
  * A tree that is being written.  rc is the first error: after it every
- * step is skipped, so that callers needn't look until the end.
+ * step is skipped, so that callers needn't look until the end.  own: see tree_own().
  */
 struct tree {
 	struct uiommu *ctx;
 	int rootfd;
 	FILE *manifest;
+	FILE *own;
 	int rc;
 };
 
 void tree_fail(struct tree *tree, int rc);
+/*
+ * While a driver writes what it has of a function (struct pci_driver): "sys/..." or "dev/..."
+ * goes when the function is unbound from it, and comes again (vfio/own.c).
+ */
+void tree_own(struct tree *tree, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Makes "sys/bus/pci" and what leads to it, and opens it; -1 after an error. */
 int tree_dir(struct tree *tree, const char *path);
 void tree_close(int fd);

@@ -26,6 +26,18 @@ void tree_fail(struct tree *tree, int rc)
 		tree->rc = rc;
 }
 
+void tree_own(struct tree *tree, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!tree->own)
+		return;
+	va_start(args, fmt);
+	vfprintf(tree->own, fmt, args);
+	va_end(args);
+	fputc('\n', tree->own);
+}
+
 /* Makes "sys/bus/pci" and what leads to it, and opens it; -1 after an error. */
 int tree_dir(struct tree *tree, const char *path)
 {

@@ -12,6 +12,7 @@
  *	unbound/DEVICE/			what vfio-pci gives a device and it has not just now,
  *					moved there as it is: its node, links and folder
  *	unbound/group-N/		the same of a group without such a device
+ *	own/, unbound/own-DEVICE/	the same of other drivers; see own.c
  *	unplugged/DEVICE/		its folder, and links to it
  *
  * So vfioN is a device's own number, however often it is bound.
@@ -468,6 +469,8 @@ int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver)
 	snprintf(dev->driver, sizeof(dev->driver), "%s", driver);
 	if (!strcmp(driver, BIND_VFIO))
 		rc = vfio_move(bind, dev, false);
+	else
+		rc = bind_own_move(bind, dev, driver, false);
 	snprintf(path, sizeof(path), "%s", dev->path);
 	if (!rc)
 		rc = link_in_sys(bind->rootfd, path, "driver", to);
@@ -481,6 +484,8 @@ int bind_detach(struct bind *bind, struct bind_device *dev)
 
 	if (!strcmp(dev->driver, BIND_VFIO))
 		rc = vfio_move(bind, dev, true);
+	else
+		rc = bind_own_move(bind, dev, dev->driver, true);
 	snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/%s", dev->driver, dev->name);
 	unlinkat(bind->rootfd, path, 0);
 	snprintf(path, sizeof(path), "sys/%s/driver", dev->path);

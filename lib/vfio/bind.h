@@ -92,4 +92,10 @@ int bind_read(struct bind *bind, const struct bind_device *dev, const char *file
 int bind_write(struct bind *bind, const struct bind_device *dev, const char *file,
 	       const char *text);
 
+/*
+ * own.c: what the driver has of the device besides its folder, if it has any, is taken out of
+ * the tree, or put back.  0 or -errno.
+ */
+int bind_own_move(struct bind *bind, const struct bind_device *dev, const char *driver, bool away);
+
 #endif /* UI_VFIO_BIND_H */

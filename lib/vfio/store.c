@@ -47,8 +47,7 @@ static int find_named(struct store *store, struct bind_device *dev)
 /* Who has it open is asked to release it. */
 static bool in_use(const struct store *store, const struct bind_device *dev)
 {
-	if (strcmp(dev->driver, BIND_VFIO) || !store->bind.in_use ||
-	    !store->bind.in_use(store->opaque, dev->name))
+	if (!dev->driver[0] || !store->bind.in_use || !store->bind.in_use(store->opaque, dev->name))
 		return false;
 	if (store->ops->request)
 		store->ops->request(store->opaque, dev->name);

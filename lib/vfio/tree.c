@@ -129,7 +129,7 @@ static void write_device(struct tree *tree, struct uiommu_pci_device *pdev)
 	pci_sysfs_path(pdev, path, sizeof(path));
 	write_vfio_dev(tree, vdev, path);
 	if (pdev->own)
-		pdev->own->write_tree(tree, pdev);
+		vfio_write_own(tree, pdev);
 }
 
 /* Devices, then what they are behind; the groups of root ports come behind theirs. */

@@ -207,6 +207,8 @@ void vfio_config_changed_locked(struct vfio_device *vdev);
 /* bindstart.c: drivers of the devices of a tree that was just written to @dirfd. */
 struct tree;
 void vfio_bind_start(struct tree *tree, int dirfd);
+/* own.c: the device's driver, which isn't vfio-pci, writes what it has of it. */
+void vfio_write_own(struct tree *tree, struct uiommu_pci_device *pdev);
 /* tree.c: a module counts as loaded when its folder is there. */
 void vfio_write_module(struct tree *tree, const char *module);
 
