@@ -28,7 +28,7 @@ has()
 			[ ! -e "$place" ] && [ ! -L "$place" ] || fail "there is $place"
 		fi
 	done
-	[ "$(ls /dev/dsa | wc -l)" = "$2" ] || fail "in /dev/dsa: $(ls /dev/dsa)"
+	[ "$(find /dev/dsa -name 'wq*' | wc -l)" = "$2" ] || fail "in /dev/dsa: $(ls /dev/dsa)"
 }
 
 char=/sys/dev/char/$(cat '/sys/bus/dsa/devices/dsa!wq0.1/dev')
