@@ -373,14 +373,13 @@ struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_
 	if (rc)
 		goto out_close;
 	rc = fdshare_mark(pair[0], &sf->sock_ino);
+	if (!rc)
+		rc = inuse_claim(sf->engine_fd, file);
 	if (rc)
 		goto out_close;
 	/* Never blocks: fdtable_readable() only has one byte under way. */
 	sf->accmode = flags & O_ACCMODE;
 	sf->rdev = uiommu_file_rdev(file);
-	rc = inuse_claim(sf->engine_fd, file);
-	if (rc)
-		goto out_close;
 	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
 	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
 	uiommu_file_set_private(file, sf);

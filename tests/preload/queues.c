@@ -169,11 +169,13 @@ static void test_portals(void)
 	CHECK(enqcmd(sp, &desc));
 	CHECK(status_of(&record) == 1 && dst[0] == 'c');
 
-	/* Each queue takes its own way only. */
+	/* Each queue takes its own way only; other ways are software errors, with lines in the log. */
 	desc = move_of(src, dst, PAGE, &record);
-	CHECK(!enqcmd(dp, &desc));
-	movdir64b(sp, &desc);
-	CHECK(!record.status);
+	if (safe) {
+		CHECK(!enqcmd(dp, &desc));
+		movdir64b(sp, &desc);
+		CHECK(!record.status);
+	}
 
 	/* The mapping is enough; and it's what keeps a dedicated queue. */
 	close(dedicated);
@@ -371,13 +373,13 @@ int main(int argc, char **argv)
 	test_mmap_refused();
 	test_write(SHARED);
 	test_write(DEDICATED);
+	test_swerr();
 	if (portals)
 		test_portals();
 	test_busy();
 	test_faults();
 	test_threads();
 	test_drain();
-	test_swerr();
 	test_capability();
 	return 0;
 }
