@@ -373,6 +373,9 @@ static void test_shared(void **state)
 	assert_int_equal(rec->status, DSA_PAGE_FAULT_REFUSED | DSA_STATUS_WRITE);
 	assert_int_equal(rec->fault_addr, fresh + 2 * PAGE);
 	assert_int_equal(rec->done, 2 * PAGE);
+	/* It was asked for once. */
+	uiommu_get_counts(b.ctx, &counts);
+	assert_int_equal(counts.faults_reported, 5);
 
 	/* A PASID that isn't attached any more, or never was. */
 	uiommu_sva_unbind_device(sva);
