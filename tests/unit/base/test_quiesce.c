@@ -18,7 +18,9 @@
 
 #include "base/quiesce.h"
 
-#define ROUNDS 2000000
+#define ROUNDS 2000000ul
+/* On a busy machine the reader may not have run by then. */
+#define ROUNDS_MOST (1000 * ROUNDS)
 #define ALIVE 1
 #define POISON 2
 
@@ -71,7 +73,7 @@ static void *read_loop(void *arg)
 		ui_reader_enter(reader);
 		cell = ui_load_acquire(&published);
 		if (cell) {
-			n++;
+			ui_store_relaxed(&seen, ++n);
 			/* Look for as long as the writer may take to poison it. */
 			for (int i = 0; i < 50; i++)
 				if (ui_load_relaxed(cell) != ALIVE)
@@ -79,7 +81,6 @@ static void *read_loop(void *arg)
 		}
 		ui_reader_exit(reader);
 	}
-	ui_fetch_add(&seen, n);
 	return NULL;
 }
 
@@ -96,7 +97,7 @@ static void test_litmus(void **state)
 	stay_on(0);
 	while (!ui_load_acquire(&running))
 		sched_yield();
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (uint64_t i = 0; i < ROUNDS || (!ui_load_relaxed(&seen) && i < ROUNDS_MOST); i++) {
 		uint64_t *cell = &cells[i & 1];
 
 		ui_store_relaxed(cell, ALIVE);
