@@ -86,14 +86,13 @@ static bool ida_alloc_here(struct ui_ida *ida, uint32_t min, uint32_t max, int64
 	return true;
 }
 
-int64_t ui_ida_alloc(struct ui_ida *ida, uint32_t min, uint32_t max)
+/* Apart, so that the common way saves no registers for this one. */
+static __attribute__((noinline)) int64_t ida_alloc_slow(struct ui_ida *ida, uint32_t min,
+							uint32_t max)
 {
 	uint64_t index, id;
-	int64_t here;
 	int rc;
 
-	if (ida_alloc_here(ida, min, max, &here))
-		return here;
 	id = index = ida_find(ida, 0, min);
 	if (id > max)
 		return -ENOSPC;
@@ -115,6 +114,13 @@ int64_t ui_ida_alloc(struct ui_ida *ida, uint32_t min, uint32_t max)
 		index /= BITS;
 	}
 	return (int64_t)id;
+}
+
+int64_t ui_ida_alloc(struct ui_ida *ida, uint32_t min, uint32_t max)
+{
+	int64_t here;
+
+	return ida_alloc_here(ida, min, max, &here) ? here : ida_alloc_slow(ida, min, max);
 }
 
 void ui_ida_free(struct ui_ida *ida, uint32_t id)
