@@ -156,10 +156,8 @@ static void group_answer(struct uiommu_iopf_group *group, enum uiommu_page_respo
 	group_put(group);
 }
 
-void iopf_mark_delivered(void)
+static __attribute__((noinline)) void mark_delivered(const struct iopf_answer *answer)
 {
-	const struct iopf_answer *answer = *ui_this(answers);
-
 	/* Only we write it, inner ones last. */
 	for (; answer && !answer->group->delivered; answer = answer->outer) {
 		struct uiommu_group *devices = answer->group->handle->group;
@@ -170,6 +168,15 @@ void iopf_mark_delivered(void)
 			ui_cond_broadcast(&devices->fault_cond);
 		ui_mutex_unlock(&devices->fault_lock);
 	}
+}
+
+void iopf_mark_delivered(void)
+{
+	const struct iopf_answer *answer = *ui_this(answers);
+
+	/* Mostly a device reports from elsewhere. */
+	if (answer)
+		mark_delivered(answer);
 }
 
 /* Until some group leaves its lists, or was delivered. */
