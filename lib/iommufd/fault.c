@@ -76,26 +76,32 @@ static struct fault_entry *first_to_deliver(struct iommufd_fault *fault)
 
 /*
  * The host is told without the lock, since whoever it wakes takes that next.  True: tell()
- * has to follow.
+ * has to follow; until then the file stays, and with it the memory.
  */
-static bool set_readable_locked(struct iommufd_fault *fault, bool readable)
+static inline bool set_readable_locked(struct iommufd_fault *fault, bool readable)
 {
 	if (!fault->file_open)
 		return false;
 	ui_file_set_readable(&fault->file, readable);
-	fault->telling++;
-	iommufd_fault_get_memory(fault); /* put by tell() */
+	ui_fetch_add(&fault->telling, 1);
 	return true;
 }
 
-static void tell(struct iommufd_fault *fault)
+/* Who closes the file waits for us: nothing is touched after the unlock. */
+static __attribute__((noinline)) void last_told(struct iommufd_fault *fault)
+{
+	ui_mutex_lock(&fault->lock);
+	fault->all_told = true;
+	ui_cond_broadcast(&fault->told);
+	ui_mutex_unlock(&fault->lock);
+}
+
+/* The file may be gone once we are off the count, unless we were the last on it. */
+static inline void tell(struct iommufd_fault *fault)
 {
 	ui_host_readable(&fault->file);
-	ui_mutex_lock(&fault->lock);
-	if (!--fault->telling)
-		ui_cond_broadcast(&fault->told);
-	ui_mutex_unlock(&fault->lock);
-	iommufd_fault_put_memory(fault);
+	if (ui_fetch_sub(&fault->telling, 1) == 1)
+		last_told(fault);
 }
 
 /*
@@ -265,7 +271,7 @@ static ssize_t fault_read(struct uiommu_file *file, struct uiommu_mm *mm, uint64
 
 	if (count % FAULT_SIZE)
 		return -ESPIPE;
-	if (!uiommu_file_readable(file))
+	if (!ui_load_acquire(&file->readable))
 		return read_nothing(fault);
 
 	ui_mutex_lock(&fault->lock);
@@ -365,7 +371,8 @@ static void fault_release(struct uiommu_file *file)
 	ui_mutex_lock(&fault->lock);
 	fault->file_open = false;
 	/* The host has heard the last of it when the file is gone. */
-	while (fault->telling)
+	fault->all_told = ui_fetch_sub(&fault->telling, 1) == 1;
+	while (!fault->all_told)
 		ui_cond_wait(&fault->told, &fault->lock);
 	ui_mutex_unlock(&fault->lock);
 	ui_file_fini(file);
@@ -417,6 +424,7 @@ static int open_file(struct iommufd_fault *fault)
 		return rc;
 	ui_file_set_readable(&fault->file, false);
 	fault->file_open = true;
+	fault->telling = 1;
 	/* All three are put by fault_release(). */
 	uiommu_file_get(&ictx->file);
 	iommufd_use_object(ictx, &fault->obj);

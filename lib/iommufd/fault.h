@@ -19,7 +19,9 @@
  *  file_open	lock
  *  memory	atomic
  *  deliver	lock; entries that wait to be read, in order of arrival
- *  telling	lock; threads that are calling the host about the file; told when it's 0
+ *  telling	atomic; threads that are calling the host about the file, and 1 while
+ *		that is open; goes up under lock, with file_open
+ *  all_told	lock; the file is closed and telling 0; told when it becomes so
  *  empty_reads	atomic; reads that found nothing, one after the other; a hint
  *  cookies	lock; entries that were read and wait for their answer
  *  answering	lock; as cookies, in a list
@@ -30,7 +32,8 @@ struct iommufd_fault {
 	struct uiommu_file file;
 	bool file_open;
 	int64_t memory;
-	unsigned int telling;
+	uint32_t telling;
+	bool all_told;
 	struct ui_cond told;
 	uint32_t empty_reads;
 	struct ui_mutex lock;
