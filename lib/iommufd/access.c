@@ -255,15 +255,12 @@ UIOMMU_API int uiommu_access_rw(struct uiommu_access *access, uint64_t iova, voi
 				size_t length, uint32_t flags)
 {
 	uint64_t last;
-	int rc = -ENOENT;
+	int rc = iopt_range_last(iova, length, &last);
 
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	if (rc)
+		return rc;
 	ui_mutex_lock(&access->lock);
-	if (access->ioas)
-		rc = iopt_rw(access->ioas->iopt, iova, buf, length, flags);
+	rc = access->ioas ? iopt_rw(access->ioas->iopt, iova, buf, length, flags) : -ENOENT;
 	ui_mutex_unlock(&access->lock);
 	return rc;
 }
@@ -273,17 +270,16 @@ UIOMMU_API int uiommu_access_pin_pages(struct uiommu_access *access, uint64_t io
 {
 	bool internal = !access->ops;
 	uint64_t last;
-	int rc = -ENOENT;
+	int rc;
 
 	if (!internal && !access->ops->needs_pin_pages)
 		return -EINVAL;
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	rc = iopt_range_last(iova, length, &last);
+	if (rc)
+		return rc;
 	ui_mutex_lock(&access->lock);
-	if (access->ioas)
-		rc = iopt_pin(access->ioas->iopt, iova, length, pages, flags, internal);
+	rc = access->ioas ? iopt_pin(access->ioas->iopt, iova, length, pages, flags, internal) :
+			    -ENOENT;
 	ui_mutex_unlock(&access->lock);
 	return rc;
 }

@@ -11,6 +11,7 @@
 
 #include <sys/mman.h>
 
+#include "base/word.h"
 #include "iommufd/viommu.h"
 
 #define PAGE_SIZE 4096ull
@@ -110,44 +111,14 @@ static const struct iommufd_mmap *immap_of(struct uiommu_mapping *mapping)
 static int mapping_read(struct uiommu_mapping *mapping, uint64_t offset, uint64_t *value,
 			unsigned int size)
 {
-	const unsigned char *from = immap_of(mapping)->memory + offset;
-
-	switch (size) {
-	case 1:
-		*value = ui_load_acquire((const uint8_t *)from);
-		break;
-	case 2:
-		*value = ui_load_acquire((const uint16_t *)(const void *)from);
-		break;
-	case 4:
-		*value = ui_load_acquire((const uint32_t *)(const void *)from);
-		break;
-	default:
-		*value = ui_load_acquire((const uint64_t *)(const void *)from);
-		break;
-	}
+	*value = ui_load_word(immap_of(mapping)->memory + offset, size);
 	return 0;
 }
 
 static int mapping_write(struct uiommu_mapping *mapping, uint64_t offset, uint64_t value,
 			 unsigned int size)
 {
-	unsigned char *to = immap_of(mapping)->memory + offset;
-
-	switch (size) {
-	case 1:
-		ui_store_release((uint8_t *)to, (uint8_t)value);
-		break;
-	case 2:
-		ui_store_release((uint16_t *)(void *)to, (uint16_t)value);
-		break;
-	case 4:
-		ui_store_release((uint32_t *)(void *)to, (uint32_t)value);
-		break;
-	default:
-		ui_store_release((uint64_t *)(void *)to, value);
-		break;
-	}
+	ui_store_word(immap_of(mapping)->memory + offset, value, size);
 	return 0;
 }
 

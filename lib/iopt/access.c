@@ -254,12 +254,10 @@ int iopt_pin(struct iopt *iopt, uint64_t iova, uint64_t length, struct uiommu_pa
 	     uint32_t flags, bool lock)
 {
 	uint64_t last;
-	int rc;
+	int rc = iopt_range_last(iova, length, &last);
 
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	if (rc)
+		return rc;
 	ui_mutex_lock(&iopt->lock);
 	rc = iopt_pin_locked(iopt, iova, last, pages, flags, lock);
 	ui_mutex_unlock(&iopt->lock);
@@ -380,12 +378,10 @@ int iopt_rw(struct iopt *iopt, uint64_t iova, void *buf, uint64_t length, uint32
 {
 	struct iopt_area area;
 	uint64_t last;
-	int rc;
+	int rc = iopt_range_last(iova, length, &last);
 
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	if (rc)
+		return rc;
 	ui_mutex_lock(&iopt->lock);
 	if (iopt_tree_lookup(&iopt->tree, iova, &area) && last <= area.last)
 		rc = iopt_rw_area(iopt, &area, iova, length, buf, flags);

@@ -42,10 +42,9 @@ int iopt_get_slices(struct iopt *iopt, uint64_t iova, uint64_t length, struct io
 	int rc;
 
 	*slices = (struct iopt_slices){0};
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	rc = iopt_range_last(iova, length, &last);
+	if (rc)
+		return rc;
 	ui_mutex_lock(&iopt->lock);
 	rc = iopt_slice_walk(iopt, iova, last, slices);
 	ui_mutex_unlock(&iopt->lock);

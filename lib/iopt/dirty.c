@@ -291,11 +291,10 @@ int iopt_dirty_enable(struct iopt *iopt, struct iopt_dirty *dirty, bool enable)
 int iopt_dirty_check(struct iopt *iopt, uint64_t iova, uint64_t length, uint64_t page_size)
 {
 	uint64_t last, alignment;
+	int rc = iopt_range_last(iova, length, &last);
 
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
+	if (rc)
+		return rc;
 	ui_mutex_lock(&iopt->lock);
 	alignment = iopt->alignment;
 	ui_mutex_unlock(&iopt->lock);

@@ -526,13 +526,10 @@ static int iopt_unmap_range(struct iopt *iopt, uint64_t start, uint64_t last, ui
 int iopt_unmap(struct iopt *iopt, uint64_t iova, uint64_t length, uint64_t *unmapped)
 {
 	uint64_t last;
+	int rc = iopt_range_last(iova, length, &last);
 
 	*unmapped = 0;
-	if (!length)
-		return -EINVAL;
-	if (__builtin_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-	return iopt_unmap_range(iopt, iova, last, unmapped);
+	return rc ? rc : iopt_unmap_range(iopt, iova, last, unmapped);
 }
 
 int iopt_unmap_all(struct iopt *iopt, uint64_t *unmapped)

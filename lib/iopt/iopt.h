@@ -22,6 +22,14 @@ struct iopt_range {
 	uint64_t last; /* inclusive */
 };
 
+/* Where a range that a caller gave ends.  -EINVAL: it's empty; -EOVERFLOW: past 2^64. */
+static inline int iopt_range_last(uint64_t iova, uint64_t length, uint64_t *last)
+{
+	if (!length)
+		return -EINVAL;
+	return __builtin_add_overflow(iova, length - 1, last) ? -EOVERFLOW : 0;
+}
+
 #define IOPT_FIXED (1u << 0) /* *iova is given, else it is chosen */
 
 struct iopt *iopt_create(struct uiommu *ctx); /* NULL: no memory */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "base/word.h"
 #include "pci/pci.h"
 
 #define PAGE 4096ull
@@ -68,20 +69,7 @@ bool pci_memory_read(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t 
 
 	if (!at)
 		return false;
-	switch (size) {
-	case 1:
-		*value = ui_load_acquire((const uint8_t *)at);
-		break;
-	case 2:
-		*value = ui_load_acquire((const uint16_t *)at);
-		break;
-	case 4:
-		*value = ui_load_acquire((const uint32_t *)at);
-		break;
-	default:
-		*value = ui_load_acquire((const uint64_t *)at);
-		break;
-	}
+	*value = ui_load_word(at, size);
 	return true;
 }
 
@@ -92,20 +80,7 @@ bool pci_memory_write(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t
 
 	if (!at)
 		return false;
-	switch (size) {
-	case 1:
-		ui_store_release((uint8_t *)at, (uint8_t)value);
-		break;
-	case 2:
-		ui_store_release((uint16_t *)at, (uint16_t)value);
-		break;
-	case 4:
-		ui_store_release((uint32_t *)at, (uint32_t)value);
-		break;
-	default:
-		ui_store_release((uint64_t *)at, value);
-		break;
-	}
+	ui_store_word(at, value, size);
 	return true;
 }
 
