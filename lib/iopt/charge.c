@@ -117,9 +117,9 @@ static uint64_t iopt_pinned_remove(struct iopt_pinset *set, uint64_t first, uint
 
 /* ---- sets ---- */
 
-/* Under the lock.  @charge: who pays isn't paying yet. */
+/* Under the lock.  @charged: who pays does so for all of it, as a number. */
 static int iopt_pinset_add(struct uiommu *ctx, const struct iopt_area *area, uint64_t first,
-			   uint64_t last, bool charge)
+			   uint64_t last, bool charged)
 {
 	struct uiommu_mm *root = mm_root(iopt_area_mm(area));
 	struct iopt_pinset **link = iopt_pinset_find(ctx, root, iopt_area_origin(area));
@@ -139,9 +139,12 @@ static int iopt_pinset_add(struct uiommu *ctx, const struct iopt_area *area, uin
 	if (!list.pinned)
 		goto out_free;
 	fresh = iopt_pinned_add(set->pinned, set->nr, first, last, &list);
-	rc = charge && fresh ? mm_charge(root, fresh) : 0;
+	rc = !charged && fresh ? mm_charge(root, fresh) : 0;
 	if (rc)
 		goto out_free;
+	/* What the set had already was paid for twice. */
+	if (charged && fresh <= last - first)
+		mm_uncharge(root, last - first + 1 - fresh);
 	ui_free(set->pinned);
 	set->pinned = list.pinned;
 	set->nr = list.nr;
@@ -183,7 +186,7 @@ int iopt_charge_part(struct iopt *iopt, const struct iopt_area *area, uint64_t u
 
 	ui_mutex_lock(&iopt->ctx->pinsets_lock);
 	rc = iopt_pinset_add(iopt->ctx, area, uaddr / IOPT_PAGE, (uaddr + length - 1) / IOPT_PAGE,
-			     true);
+			     false);
 	ui_mutex_unlock(&iopt->ctx->pinsets_lock);
 	return rc;
 }
@@ -202,11 +205,10 @@ int iopt_mark_shared(struct iopt *iopt, const struct iopt_cursor *cur, struct io
 
 	if (iopt_area_shared(area))
 		return 0;
-	/* What was charged as a number stays charged. */
 	ui_mutex_lock(&iopt->ctx->pinsets_lock);
 	if (iopt->nr_domains)
 		rc = iopt_pinset_add(iopt->ctx, area, area->uaddr / IOPT_PAGE,
-				     (area->uaddr + iopt_area_length(area) - 1) / IOPT_PAGE, false);
+				     (area->uaddr + iopt_area_length(area) - 1) / IOPT_PAGE, true);
 	ui_mutex_unlock(&iopt->ctx->pinsets_lock);
 	if (rc)
 		return rc;

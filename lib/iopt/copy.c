@@ -82,21 +82,26 @@ static int iopt_cut_check(struct iopt *iopt, const struct iopt_area *area, uint6
 	return 0;
 }
 
-static int iopt_cut_area(struct iopt *iopt, const struct iopt_area *area, uint64_t last)
+/* The cursor's area, this one. */
+static int iopt_cut_area(struct iopt *iopt, const struct iopt_cursor *cur, struct iopt_area *area,
+			 uint64_t last)
 {
-	const struct iopt_area right = {
+	struct iopt_area right = {
 		.start = last + 1,
 		.last = area->last,
 		.uaddr = area->uaddr + (last + 1 - area->start),
-		.mm_perm = area->mm_perm,
 	};
 	int rc;
 
 	if (last == area->start || last == area->last)
 		return 0;
 	rc = iopt_cut_check(iopt, area, right.start);
+	/* A page that is cut is both parts' page, and pinned once. */
+	if (!rc && right.uaddr % IOPT_PAGE)
+		rc = iopt_mark_shared(iopt, cur, area);
 	if (rc)
 		return rc;
+	right.mm_perm = area->mm_perm;
 	rc = iopt_mm_ref(iopt, iopt_area_mm(area));
 	if (rc)
 		return rc;
@@ -130,7 +135,7 @@ int iopt_cut(struct iopt *iopt, const uint64_t *iovas, size_t nr)
 			continue;
 		iopt_tree_area(&cur, &area);
 		if (area.start <= iovas[i])
-			rc = iopt_cut_area(iopt, &area, iovas[i]);
+			rc = iopt_cut_area(iopt, &cur, &area, iovas[i]);
 	}
 	ui_mutex_unlock(&iopt->lock);
 	return rc;

@@ -348,11 +348,93 @@ static void test_bytes(void **state)
 	munmap(memory, 4 * PAGE);
 }
 
+/* An address space, memory of four pages, and an account; of what isn't a model's. */
+struct small {
+	struct uiommu *ctx;
+	struct iopt *iopt;
+	struct uiommu_mm *mm;
+	char *memory;
+};
+
+static void small_init(struct small *small, struct uiommu *ctx)
+{
+	int fd = memfd_create("charges", MFD_CLOEXEC);
+
+	*small = (struct small){.ctx = ctx, .iopt = iopt_create(ctx)};
+	assert_int_equal(uiommu_charges_share(ctx, fd), 0);
+	close(fd);
+	small->mm = mm_with_mode(ctx->self_mm, MM_CHARGE_NONE);
+	small->memory =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(small->memory != MAP_FAILED);
+}
+
+static void small_fini(struct small *small)
+{
+	uint64_t unmapped;
+
+	assert_int_equal(iopt_unmap_all(small->iopt, &unmapped), 0);
+	assert_int_equal(mm_account_pages(small->mm), 0);
+	iopt_remove_domain(small->iopt, small);
+	iopt_destroy(small->iopt);
+	munmap(small->memory, 4 * PAGE);
+}
+
+static void small_map(struct small *small, uint64_t iova)
+{
+	assert_int_equal(iopt_map(small->iopt, small->mm, (uintptr_t)small->memory, 2 * PAGE,
+				  UIOMMU_READ, IOPT_FIXED, &iova),
+			 0);
+}
+
+/* It is cut inside of a page, which both parts have: in Linux, too, that is pinned once. */
+static void test_half(void **state)
+{
+	uint64_t iova = 16 * PAGE, copy = 32 * PAGE, end = iova + PAGE + PAGE / 2 - 1;
+	struct iopt_slices slices;
+	struct small small;
+
+	small_init(&small, *state);
+	small_map(&small, iova);
+	assert_int_equal(iopt_cut(small.iopt, &end, 1), 0);
+	assert_int_equal(iopt_add_domain(small.iopt, &small, 0, UINT64_MAX, PAGE / 2), 0);
+	assert_int_equal(mm_account_pages(small.mm), 2);
+	assert_int_equal(iopt_get_slices(small.iopt, iova, 2 * PAGE, &slices), 0);
+	assert_int_equal(slices.nr, 2);
+	assert_int_equal(iopt_map_slices(small.iopt, &slices, UIOMMU_READ, IOPT_FIXED, &copy), 0);
+	iopt_put_slices(&slices);
+	assert_int_equal(mm_account_pages(small.mm), 2);
+	small_fini(&small);
+}
+
+/* 65,536 maps later the number is another map's, and is told from the first no more. */
+static void test_number_again(void **state)
+{
+	struct uiommu_page pages[2];
+	struct iopt_slices slices;
+	struct small small;
+
+	small_init(&small, *state);
+	assert_int_equal(iopt_add_domain(small.iopt, &small, 0, UINT64_MAX, PAGE), 0);
+	small_map(&small, 16 * PAGE);
+	assert_int_equal(iopt_get_slices(small.iopt, 16 * PAGE, 2 * PAGE, &slices), 0);
+	iopt_put_slices(&slices);
+	small.ctx->maps += UINT16_MAX;
+	small_map(&small, 32 * PAGE);
+	assert_int_equal(mm_account_pages(small.mm), 4);
+	assert_int_equal(iopt_pin(small.iopt, 32 * PAGE, 2 * PAGE, pages, 0, false), 0);
+	assert_int_equal(mm_account_pages(small.mm), 2);
+	iopt_unpin(small.iopt, 32 * PAGE, 2 * PAGE, false);
+	small_fini(&small);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_model, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_bytes, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_half, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_number_again, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
