@@ -257,11 +257,9 @@ bool mm_over_limit(const struct uiommu_mm *payer)
 int mm_charge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
 	struct uiommu_mm *root = mm_root(mm), *payer = mm_payer(root);
-	int rc;
+	int rc = payer->charge ? mm_charge(payer, pages) : 0;
 
-	if (!payer->charge)
-		return 0;
-	rc = mm_charge(payer, pages);
+	/* Also what nobody pays for: the next payer may have an account. */
 	if (!rc && root->payer)
 		ui_fetch_add(&root->charged, pages);
 	return rc;
@@ -271,9 +269,8 @@ void mm_uncharge_payer(struct uiommu_mm *mm, uint64_t pages)
 {
 	struct uiommu_mm *root = mm_root(mm), *payer = mm_payer(root);
 
-	if (!payer->charge)
-		return;
-	mm_uncharge(payer, pages);
+	if (payer->charge)
+		mm_uncharge(payer, pages);
 	if (root->payer)
 		ui_fetch_sub(&root->charged, pages);
 }

@@ -6,7 +6,8 @@
  * instances as there are processes that opened a device.  So each writes what it pinned
  * to entries of its own, without a lock, and who wants a sum adds up.  An instance that
  * was killed leaves its entries, which count no more, and are freed by the next who
- * can't find another or is over its limit.
+ * can't find another or is over its limit.  Who can't tell whether it was killed (/proc takes
+ * a descriptor, and the process may have no more) leaves them.
  */
 #include "mm/charge_table.h"
 
@@ -66,6 +67,7 @@ struct mm_charge *mm_table_claim(struct mm_charge_table *table, pid_t owner, pid
 				 uint32_t uid, enum mm_charge_mode mode)
 {
 	struct mm_charge *charge = mm_table_take(table, owner);
+	uint64_t start;
 
 	if (!charge) {
 		mm_table_collect(table);
@@ -73,8 +75,9 @@ struct mm_charge *mm_table_claim(struct mm_charge_table *table, pid_t owner, pid
 	}
 	if (!charge)
 		return NULL;
-	charge->owner_start = mm_process_start(owner);
-	charge->pid_start = pid == owner ? charge->owner_start : mm_process_start(pid);
+	start = mm_process_start(owner);
+	ui_store_relaxed(&charge->owner_start, start);
+	charge->pid_start = pid == owner ? start : mm_process_start(pid);
 	charge->pid = (uint32_t)pid;
 	charge->uid = uid;
 	charge->mode = mode;
@@ -84,6 +87,8 @@ struct mm_charge *mm_table_claim(struct mm_charge_table *table, pid_t owner, pid
 void mm_table_release(struct mm_charge *charge)
 {
 	ui_store_relaxed(&charge->pages, 0);
+	/* The next owner's isn't known until it has written it. */
+	ui_store_relaxed(&charge->owner_start, 0);
 	ui_store_release(&charge->owner, 0);
 }
 
@@ -97,7 +102,12 @@ static uint64_t mm_table_used(const struct mm_charge_table *table)
 /* Is its owner gone? */
 static bool mm_charge_stale(const struct mm_charge *charge, uint32_t owner)
 {
-	return charge && mm_process_start((pid_t)owner) != charge->owner_start;
+	uint64_t start = mm_process_start((pid_t)owner);
+	uint64_t owner_start = ui_load_relaxed(&charge->owner_start);
+
+	if (start && owner_start)
+		return start != owner_start;
+	return ui_syscall3(SYS_kill, (pid_t)owner, 0, 0) == -ESRCH;
 }
 
 void mm_table_collect(struct mm_charge_table *table)

@@ -15,7 +15,8 @@
  *  owner		the instance's process; 0: free.  Claimed by compare and exchange; all else
  *		is the owner's to write
  *  owner_start, pid_start	when those processes started, as /proc/PID/stat has it: a
- *		number alone may be a later process's
+ *		number alone may be a later process's.  0: not known; others read owner_start, an
+ *		atomic, at any time
  *  pid, uid, mode	who is charged, immutable while claimed
  *  pages	atomic; 0 when it's free
  */

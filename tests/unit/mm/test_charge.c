@@ -273,6 +273,53 @@ static void test_table(void **state)
 	mm_table_unmap(table);
 }
 
+/* Whoever can't look at an owner, or meets one that is just moving in, leaves it alone. */
+static void test_collect(void **state)
+{
+	struct rlimit files, none;
+	struct mm_charge_table *table = mm_table_create();
+	struct mm_charge *charge = mm_table_claim(table, getpid(), 1, 2, MM_CHARGE_USER);
+
+	assert_non_null(charge);
+	charge->pages = 5;
+	getrlimit(RLIMIT_NOFILE, &files);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = files.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	mm_table_collect(table);
+	setrlimit(RLIMIT_NOFILE, &files);
+	assert_int_equal(charge->owner, getpid());
+	assert_int_equal(mm_table_sum(table, 0, 2, MM_CHARGE_USER), 5);
+	/* It was another's before. */
+	charge->owner_start++;
+	mm_table_release(charge);
+	charge->owner = (uint32_t)getpid();
+	mm_table_collect(table);
+	assert_int_equal(charge->owner, getpid());
+	mm_table_unmap(table);
+}
+
+/* A file's pages are counted whether its payer has an account or not. */
+static void test_file(void **state)
+{
+	struct uiommu *ctx = *state;
+	int fd = memfd_create("pages", MFD_CLOEXEC);
+	struct uiommu_mm *file, *payer = mm_with_mode(ctx->self_mm, MM_CHARGE_NONE);
+	uint64_t uaddr;
+
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	assert_int_equal(mm_map_file(ctx->self_mm, fd, 0, 4 * PAGE, true, &file, &uaddr), 0);
+	mm_set_payer(file, ctx->self_mm);
+	assert_int_equal(mm_charge(file, 3), 0);
+	assert_int_equal(mm_file_charged(file), 3);
+	mm_set_payer(file, payer);
+	assert_int_equal(mm_charge(payer, mm_file_charged(file)), 0);
+	mm_uncharge(file, 3);
+	assert_int_equal(mm_file_charged(file), 0);
+	assert_int_equal(mm_account_pages(payer), 0);
+	uiommu_mm_put(file);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +330,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_instances, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_collect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
