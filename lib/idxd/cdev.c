@@ -14,6 +14,7 @@
 #include <string.h>
 #include <uiommu/sva.h>
 
+#include "base/telling.h"
 #include "idxd/idxd.h"
 #include "idxd/regs.h"
 #include "mm/mm.h"
@@ -27,7 +28,7 @@
  * Refs: file.refs.
  *  wq, sva, mm	immutable once open
  *  node	error_lock
- *  telling	error_lock; threads that tell the host that it's readable: it stays as long
+ *  telling	error_lock; who tells the host that it's readable
  */
 struct idxd_file {
 	struct uiommu_file file;
@@ -35,7 +36,7 @@ struct idxd_file {
 	struct uiommu_sva *sva;
 	struct uiommu_mm *mm;
 	struct cds_list_head node;
-	unsigned int telling;
+	struct ui_telling telling;
 };
 
 static struct idxd_file *idxd_file_of(struct uiommu_file *file)
@@ -90,6 +91,7 @@ struct uiommu_file *idxd_cdev_open(struct uiommu *ctx, const struct ui_node *nod
 		goto out_free;
 	f->wq = wq;
 	f->mm = uiommu_mm_self(ctx); /* put by idxd_release() */
+	ui_telling_init(&f->telling);
 	ui_mutex_lock(&wq->idxd->lock);
 	rc = bind_locked(f);
 	ui_mutex_unlock(&wq->idxd->lock);
@@ -113,15 +115,10 @@ out_free:
 static void forget(struct idxd_file *f)
 {
 	struct idxd_device *idxd = f->wq->idxd;
-	unsigned int tries = 0;
 
 	ui_mutex_lock(&idxd->error_lock);
 	cds_list_del(&f->node);
-	while (f->telling) {
-		ui_mutex_unlock(&idxd->error_lock);
-		ui_spin_pause(tries++);
-		ui_mutex_lock(&idxd->error_lock);
-	}
+	ui_telling_wait(&f->telling, &idxd->error_lock);
 	ui_mutex_unlock(&idxd->error_lock);
 }
 
@@ -252,11 +249,11 @@ void idxd_cdev_error(struct idxd_device *idxd)
 	ui_mutex_lock(&idxd->error_lock);
 	while ((f = next_untold_locked(idxd))) {
 		ui_file_set_readable(&f->file, true);
-		f->telling++;
+		ui_telling_begin(&f->telling);
 		ui_mutex_unlock(&idxd->error_lock);
 		ui_host_readable(&f->file);
+		ui_telling_end(&f->telling, &idxd->error_lock);
 		ui_mutex_lock(&idxd->error_lock);
-		f->telling--;
 	}
 	ui_mutex_unlock(&idxd->error_lock);
 }

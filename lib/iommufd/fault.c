@@ -83,25 +83,15 @@ static inline bool set_readable_locked(struct iommufd_fault *fault, bool readabl
 	if (!fault->file_open)
 		return false;
 	ui_file_set_readable(&fault->file, readable);
-	ui_fetch_add(&fault->telling, 1);
+	ui_telling_begin(&fault->telling);
 	return true;
 }
 
-/* Who closes the file waits for us: nothing is touched after the unlock. */
-static __attribute__((noinline)) void last_told(struct iommufd_fault *fault)
-{
-	ui_mutex_lock(&fault->lock);
-	fault->all_told = true;
-	ui_cond_broadcast(&fault->told);
-	ui_mutex_unlock(&fault->lock);
-}
-
-/* The file may be gone once we are off the count, unless we were the last on it. */
+/* The file may be gone afterwards, and the queue. */
 static inline void tell(struct iommufd_fault *fault)
 {
 	ui_host_readable(&fault->file);
-	if (ui_fetch_sub(&fault->telling, 1) == 1)
-		last_told(fault);
+	ui_telling_end(&fault->telling, &fault->lock);
 }
 
 /*
@@ -371,9 +361,7 @@ static void fault_release(struct uiommu_file *file)
 	ui_mutex_lock(&fault->lock);
 	fault->file_open = false;
 	/* The host has heard the last of it when the file is gone. */
-	fault->all_told = ui_fetch_sub(&fault->telling, 1) == 1;
-	while (!fault->all_told)
-		ui_cond_wait(&fault->told, &fault->lock);
+	ui_telling_wait(&fault->telling, &fault->lock);
 	ui_mutex_unlock(&fault->lock);
 	ui_file_fini(file);
 	iommufd_put_object(ictx, &fault->obj);
@@ -424,7 +412,7 @@ static int open_file(struct iommufd_fault *fault)
 		return rc;
 	ui_file_set_readable(&fault->file, false);
 	fault->file_open = true;
-	fault->telling = 1;
+	ui_telling_init(&fault->telling);
 	/* All three are put by fault_release(). */
 	uiommu_file_get(&ictx->file);
 	iommufd_use_object(ictx, &fault->obj);
@@ -452,7 +440,6 @@ int iommufd_fault_alloc(struct iommufd_ucmd *ucmd)
 	fault->ictx = ucmd->ictx;
 	fault->memory = 1;
 	ui_mutex_init(&fault->lock);
-	ui_cond_init(&fault->told);
 	CDS_INIT_LIST_HEAD(&fault->deliver);
 	CDS_INIT_LIST_HEAD(&fault->answering);
 	idtable_init(&fault->cookies);

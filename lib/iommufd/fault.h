@@ -8,6 +8,7 @@
 #include <uiommu/iopf.h>
 #include <urcu/list.h>
 
+#include "base/telling.h"
 #include "iommufd/object.h"
 
 /*
@@ -19,9 +20,7 @@
  *  file_open	lock
  *  memory	atomic
  *  deliver	lock; entries that wait to be read, in order of arrival
- *  telling	atomic; threads that are calling the host about the file, and 1 while
- *		that is open; goes up under lock, with file_open
- *  all_told	lock; the file is closed and telling 0; told when it becomes so
+ *  telling	lock, with file_open; who is calling the host about the file
  *  empty_reads	atomic; reads that found nothing, one after the other; a hint
  *  cookies	lock; entries that were read and wait for their answer
  *  answering	lock; as cookies, in a list
@@ -32,9 +31,7 @@ struct iommufd_fault {
 	struct uiommu_file file;
 	bool file_open;
 	int64_t memory;
-	uint32_t telling;
-	bool all_told;
-	struct ui_cond told;
+	struct ui_telling telling;
 	uint32_t empty_reads;
 	struct ui_mutex lock;
 	struct cds_list_head deliver;

@@ -51,6 +51,9 @@ const struct scenario *const scenarios[] = {
 	&scn_bond_other,
 	&scn_bond_three,
 	&scn_bond_replaced,
+	&scn_telling_close,
+	&scn_telling_two,
+	&scn_telling_last,
 	&scn_broken_version_4,
 	&scn_broken_bare_pointer,
 	&scn_broken_late_reference,
@@ -60,6 +63,7 @@ const struct scenario *const scenarios[] = {
 	&scn_broken_quiesce,
 	&scn_broken_unmap,
 	&scn_broken_bond,
+	&scn_broken_telling,
 	NULL,
 };
 

@@ -34,6 +34,10 @@ extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce
 extern const struct scenario scn_bond_unbind, scn_bond_bind, scn_bond_other, scn_bond_three,
 	scn_bond_replaced, scn_broken_bond;
 
+/* scn_telling.c */
+extern const struct scenario scn_telling_close, scn_telling_two, scn_telling_last,
+	scn_broken_telling;
+
 /* Not wrong, see small_handle.c. */
 struct uiommu_attach_handle *small_handle_get(struct uiommu_group *group, uint32_t pasid,
 					      const struct uiommu_handle_ops *ops);

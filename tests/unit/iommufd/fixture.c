@@ -44,6 +44,8 @@ static void host_readable(void *opaque, struct uiommu_file *file)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+	if (host.on_readable)
+		host.on_readable();
 	pthread_mutex_lock(&lock);
 	host.readable = uiommu_file_readable(file);
 	host.readable_calls++;

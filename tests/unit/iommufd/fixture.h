@@ -34,6 +34,8 @@ struct host {
 	int install_error;
 	bool readable;
 	unsigned int readable_calls;
+	/* Inside of readable(), before it does anything. */
+	void (*on_readable)(void);
 };
 
 /* All but dev: lock, while several threads are at it. */

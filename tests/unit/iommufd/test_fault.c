@@ -3,7 +3,10 @@
 #include "fixture.h"
 
 #include <poll.h>
+#include <semaphore.h>
 #include <stdbool.h>
+
+#include "iommufd/fault.h"
 
 static struct fake_device *dev;
 static struct iommufd_device *idev;
@@ -344,6 +347,87 @@ static void test_close(void **state)
 	assert_int_equal(destroy(fault_id), 0);
 }
 
+/* ---- a close while somebody tells the host ---- */
+
+static sem_t telling, go_on;
+static uint32_t closed;
+
+static void hold_teller(void)
+{
+	sem_post(&telling);
+	sem_wait(&go_on);
+}
+
+static void *report_one(void *arg)
+{
+	report(1, 0, LAST);
+	return NULL;
+}
+
+static void *close_queue(void *arg)
+{
+	host_close(queue);
+	ui_store_release(&closed, 1);
+	return NULL;
+}
+
+static void test_close_waits(void **state)
+{
+	/* The hwpt has it as well. */
+	struct iommufd_fault *fault = ui_container_of(queue, struct iommufd_fault, file);
+	pthread_t reporter, closer;
+	unsigned int tries = 0;
+
+	assert_int_equal(sem_init(&telling, 0, 0), 0);
+	assert_int_equal(sem_init(&go_on, 0, 0), 0);
+	ui_store_release(&closed, 0);
+	host.on_readable = hold_teller;
+	assert_int_equal(pthread_create(&reporter, NULL, report_one, NULL), 0);
+	sem_wait(&telling);
+	assert_int_equal(pthread_create(&closer, NULL, close_queue, NULL), 0);
+	while (!ui_load_acquire(&fault->telling.cond.waiters) && !ui_load_acquire(&closed))
+		ui_spin_pause(tries++);
+	assert_false(ui_load_acquire(&closed));
+	sem_post(&go_on);
+	pthread_join(reporter, NULL);
+	pthread_join(closer, NULL);
+	assert_int_equal(host.readable_calls, 1);
+	iommufd_device_detach(idev, 0);
+	assert_int_equal(dev->answers, 1);
+	sem_destroy(&telling);
+	sem_destroy(&go_on);
+}
+
+static void *report_three(void *arg)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		report(i, 0, LAST);
+	return NULL;
+}
+
+/* A new queue each time: what is left over is found by sanitizers, and by the counts. */
+static void test_close_race(void **state)
+{
+	struct iommu_hwpt_pgfault faults[4];
+	pthread_t reporter;
+
+	for (int i = 0; i < 400; i++) {
+		assert_int_equal(pthread_create(&reporter, NULL, report_three, NULL), 0);
+		for (int n = 0; n < i % 5; n++)
+			queue_read(faults, sizeof(faults));
+		host_close(queue);
+		pthread_join(reporter, NULL);
+		iommufd_device_detach(idev, 0);
+		assert_int_equal(destroy(hwpt), 0);
+		assert_int_equal(destroy(fault_id), 0);
+		assert_int_equal(dev->answers, 3 * (i + 1));
+		queue = fault_alloc(&fault_id);
+		hwpt = (uint32_t)hwpt_alloc(
+			dev_id, ioas, IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID, fault_id);
+		assert_int_equal(iommufd_device_attach(idev, 0, &hwpt), 0);
+	}
+}
+
 /* The queue's file holds the context, as a bound device does. */
 static void test_file_holds_context(void **state)
 {
@@ -557,6 +641,8 @@ int main(void)
 		with_queue(test_replace_by_itself),
 		with_queue(test_late_handler),
 		with_queue(test_close),
+		with_queue(test_close_waits),
+		with_queue(test_close_race),
 		with_queue(test_file_holds_context),
 		with_queue(test_fault_in_answer),
 		with_queue(test_alloc_errors),
