@@ -10,7 +10,8 @@
 #include <uiommu/file.h>
 
 #define BIND_VFIO "vfio-pci"
-#define BIND_NAME 64 /* room for a driver's name */
+#define BIND_NAME 64  /* room for a driver's name */
+#define BIND_PATH 320 /* room for a path in the folder */
 
 /*
  * A run's folder, with the lock of all that changes bindings in it.
@@ -91,6 +92,13 @@ int bind_read(struct bind *bind, const struct bind_device *dev, const char *file
 	      size_t size);
 int bind_write(struct bind *bind, const struct bind_device *dev, const char *file,
 	       const char *text);
+
+/* Small files, in folder @dir; a text is read up to its newline. */
+int bind_read_at(int dir, const char *path, char *text, size_t size);
+/* In place: who has it open sees the new text.  The file is there. */
+int bind_write_at(int dir, const char *path, const char *text);
+/* The number of the device's group, as a text. */
+int bind_group(struct bind *bind, const struct bind_device *dev, char *group, size_t size);
 
 /*
  * own.c: what the driver has of the device besides its folder, if it has any, is taken out of
