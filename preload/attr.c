@@ -8,6 +8,7 @@
 #include "attr.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <uiommu/file.h>
 #include <unistd.h>
@@ -15,11 +16,21 @@
 #include "engine.h"
 #include "inuse.h"
 #include "path.h"
+#include "post.h"
 #include "shim.h"
 
 #define ATTR_MAX 4096 /* a page, as sysfs takes at a time */
 #define PAUSE_NS 2000000
 #define REQUEST_TRIES (10000000000ull / PAUSE_NS)
+
+/* One call, to descriptor @fd; @offset: -1: where it is. */
+struct attr_call {
+	int fd;
+	const char *text;
+	size_t n;
+	off_t offset;
+	unsigned int tries;
+};
 
 static bool in_use(void *opaque, const char *device)
 {
@@ -29,37 +40,80 @@ static bool in_use(void *opaque, const char *device)
 /* At once, and then every ten seconds, as Linux does. */
 static void request(void *opaque, const char *device)
 {
-	unsigned int *tries = opaque;
+	struct attr_call *call = opaque;
 
-	if ((*tries)++ % REQUEST_TRIES == 0)
+	if (call->tries++ % REQUEST_TRIES == 0)
 		inuse_request(device);
 }
 
 static void reset(void *opaque, const char *device)
 {
-	if (engine_ctx())
-		uiommu_vfio_reset(engine_ctx(), device);
+	post_reset(device);
+}
+
+static bool config(void *opaque, const char *device, uint64_t offset, const void *bytes,
+		   size_t length)
+{
+	return post_config(device, offset, bytes, length);
 }
 
 static const struct uiommu_tree_store_ops store_ops = {
 	.in_use = in_use,
 	.request = request,
 	.reset = reset,
+	.config = config,
 };
 
-/* 1: no attribute any more. */
-static ssize_t store(int fd, const char *text, size_t n, unsigned int *tries)
+/* The name of a device whose "config" it is, which is changed; NULL. */
+static char *config_of(char *name)
 {
-	char name[PATH_ROOM];
+	char *file = strrchr(name, '/'), *device;
+
+	if (!file || strcmp(file, "/config"))
+		return NULL;
+	*file = '\0';
+	device = strrchr(name, '/');
+	*file = '/';
+	return device ? device + 1 : NULL;
+}
+
+/* The only file in which it matters where something is written. */
+static ssize_t store_config(int dir, char *device, struct attr_call *call)
+{
+	off_t at = call->offset < 0 ? lseek(call->fd, 0, SEEK_CUR) : call->offset;
+	ssize_t rc = engine_start();
+
+	if (rc)
+		return rc;
+	device[strcspn(device, "/")] = '\0';
+	rc = uiommu_tree_store_config(engine_ctx(), dir, device, (uint64_t)at, call->text, call->n,
+				      &store_ops, call);
+	if (rc == -ENODEV)
+		return (ssize_t)call->n; /* a root port's: for show */
+	if (rc > 0 && call->offset < 0)
+		lseek(call->fd, at + rc, SEEK_SET);
+	return rc;
+}
+
+/* 1: no attribute any more. */
+static ssize_t store(struct attr_call *call)
+{
+	char name[PATH_ROOM], *device;
 	struct shim_entry entry;
 	ssize_t rc = 1;
 	int dir;
 
 	shim_enter(&entry);
 	fdtable_reap();
-	if (fdtable_folder(fd, name, sizeof(name))) {
+	if (fdtable_folder(call->fd, name, sizeof(name))) {
 		dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		rc = dir < 0 ? -ENODEV : uiommu_tree_store(dir, name, text, n, &store_ops, tries);
+		device = config_of(name);
+		if (dir < 0)
+			rc = -ENODEV;
+		else if (device)
+			rc = store_config(dir, device, call);
+		else
+			rc = uiommu_tree_store(dir, name, call->text, call->n, &store_ops, call);
 		if (dir >= 0)
 			real_close(dir);
 	}
@@ -67,12 +121,12 @@ static ssize_t store(int fd, const char *text, size_t n, unsigned int *tries)
 	return rc;
 }
 
-ssize_t attr_writev(int fd, const struct iovec *iov, int n)
+ssize_t attr_writev(int fd, const struct iovec *iov, int n, off_t offset)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	char text[ATTR_MAX];
 	struct iovec local = {.iov_base = text, .iov_len = sizeof(text)};
-	unsigned int tries = 0;
+	struct attr_call call = {.fd = fd, .text = text, .offset = offset};
 	ssize_t size, rc;
 
 	/* The client's memory may not be there. */
@@ -81,16 +135,17 @@ ssize_t attr_writev(int fd, const struct iovec *iov, int n)
 	if (size <= 0)
 		return size;
 	/* Outside of the shim: whoever waits can be interrupted, and killed. */
-	while ((rc = store(fd, text, (size_t)size, &tries)) == -EINPROGRESS)
+	call.n = (size_t)size;
+	while ((rc = store(&call)) == -EINPROGRESS)
 		shim_syscall(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
 	return rc;
 }
 
-ssize_t attr_write(int fd, const void *buf, size_t n)
+ssize_t attr_write(int fd, const void *buf, size_t n, off_t offset)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
 
-	return n ? attr_writev(fd, &iov, 1) : 0;
+	return n ? attr_writev(fd, &iov, 1, offset) : 0;
 }
 
 void attr_adopt(int fd)

@@ -17,10 +17,10 @@ static inline bool attr_is(int fd)
 
 /*
  * write() to such a descriptor: a command, see uiommu_tree_store().  Waits until a device is
- * released, if need be.  A count or -errno.
+ * released, if need be.  @offset: -1: where the descriptor is.  A count or -errno.
  */
-ssize_t attr_write(int fd, const void *buf, size_t n);
-ssize_t attr_writev(int fd, const struct iovec *iov, int n);
+ssize_t attr_write(int fd, const void *buf, size_t n, off_t offset);
+ssize_t attr_writev(int fd, const struct iovec *iov, int n, off_t offset);
 /* Remembers what the tree has of descriptors that a program starts with. */
 void attr_adopt(int fd);
 

@@ -22,6 +22,7 @@
 #include "inuse.h"
 #include "mapping.h"
 #include "memlock.h"
+#include "post.h"
 #include "serve.h"
 #include "shim.h"
 #include "trap.h"
@@ -196,6 +197,17 @@ static void host_config(void *opaque, const char *device, const void *bytes, siz
 	shim_leave(&entry);
 }
 
+static int host_config_kept(void *opaque, const char *device, void *bytes, size_t size)
+{
+	struct shim_entry entry;
+	int rc;
+
+	shim_enter(&entry);
+	rc = inuse_config_kept(device, bytes, size);
+	shim_leave(&entry);
+	return rc;
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -216,6 +228,7 @@ static const struct uiommu_host_ops host_ops = {
 	.driver = host_driver,
 	.request = host_request,
 	.config = host_config,
+	.config_kept = host_config_kept,
 };
 
 /* ---- starting ---- */
@@ -284,6 +297,7 @@ static int engine_make(void)
 		return rc == -ENOMEM ? rc : -ENODEV;
 	}
 	engine_share_charges(fresh);
+	post_start();
 	mm = uiommu_mm_self(fresh); /* put by engine_stop() */
 	trap_init();
 	__atomic_store_n(&ctx, fresh, __ATOMIC_RELEASE);
@@ -291,7 +305,7 @@ static int engine_make(void)
 	return 0;
 }
 
-static int engine_start(void)
+int engine_start(void)
 {
 	int rc = 0;
 
@@ -313,6 +327,7 @@ int engine_open(const char *node, int flags)
 	rc = engine_start();
 	if (rc)
 		return rc;
+	post_take();
 	file = uiommu_open(ctx, node, flags);
 	if (UIOMMU_IS_ERR(file))
 		return (int)UIOMMU_PTR_ERR(file);
@@ -355,6 +370,7 @@ void engine_fork_child(void)
 	engine_areas = &no_areas;
 	ctx = NULL;
 	mm = NULL;
+	post_fork_child();
 }
 
 void engine_stop(void)
@@ -370,6 +386,7 @@ void engine_stop(void)
 		return;
 	engine_areas = &no_areas;
 	ctx = NULL;
+	post_stop();
 	uiommu_mm_put(mm);
 	mm = NULL;
 	uiommu_destroy(old);

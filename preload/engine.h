@@ -11,6 +11,8 @@
 
 /* open() of a node: starts the engine if need be.  A descriptor or -errno. */
 int engine_open(const char *node, int flags);
+/* The engine is there: 0 or -errno. */
+int engine_start(void);
 /* The memory that the client's pointers are in; the engine was started. */
 struct uiommu_mm *engine_mm(void);
 

@@ -68,8 +68,7 @@ int inuse_claim(int fd, const struct uiommu_file *file)
 		       0;
 }
 
-/* The process of each claim; until @each says true, which is then the answer. */
-static bool each_claim(const char *device, bool (*each)(const char *device, int pid))
+bool inuse_each(const char *device, bool (*each)(const char *device, int pid, void *arg), void *arg)
 {
 	char line[512], name[NAME_MAX_LEN];
 	FILE *file = fopen("/proc/net/unix", "re");
@@ -80,21 +79,21 @@ static bool each_claim(const char *device, bool (*each)(const char *device, int 
 		const char *at = strchr(line, '@');
 
 		if (at && !strncmp(at + 1, name, strlen(name)))
-			done = each(device, atoi(at + 1 + strlen(name)));
+			done = each(device, atoi(at + 1 + strlen(name)), arg);
 	}
 	if (file)
 		fclose(file);
 	return done;
 }
 
-static bool found(const char *device, int pid)
+static bool found(const char *device, int pid, void *arg)
 {
 	return true;
 }
 
 bool inuse_by_any(const char *device)
 {
-	return each_claim(device, found);
+	return inuse_each(device, found, NULL);
 }
 
 /* ---- requests ---- */
@@ -143,7 +142,7 @@ static int borrow(int pid, int number)
 	return fd < 0 ? -1 : fd;
 }
 
-static bool request_one(const char *device, int pid)
+static bool request_one(const char *device, int pid, void *arg)
 {
 	struct pollfd pfd = {.events = POLLOUT};
 	char path[PATH_ROOM], text[16] = "";
@@ -175,7 +174,7 @@ static bool request_one(const char *device, int pid)
 
 void inuse_request(const char *device)
 {
-	each_claim(device, request_one);
+	inuse_each(device, request_one, NULL);
 }
 
 /* ---- what the tree says of it ---- */
@@ -200,4 +199,16 @@ void inuse_config(const char *device, const void *bytes, size_t size)
 		return;
 	uiommu_tree_config(dir, device, bytes, size);
 	real_close(dir);
+}
+
+int inuse_config_kept(const char *device, void *bytes, size_t size)
+{
+	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (dir < 0)
+		return -ENOENT;
+	rc = uiommu_tree_config_kept(dir, device, bytes, size);
+	real_close(dir);
+	return rc;
 }

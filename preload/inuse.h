@@ -18,6 +18,12 @@ struct uiommu_file;
  * another process has it.
  */
 int inuse_claim(int fd, const struct uiommu_file *file);
+/*
+ * The process of each file that is open; one may come several times.  Until @each says true, which
+ * is then the answer.
+ */
+bool inuse_each(const char *device, bool (*each)(const char *device, int pid, void *arg),
+		void *arg);
 /* Has anybody it open? */
 bool inuse_by_any(const char *device);
 /* Who has it open in this process is asked by the descriptor @eventfd, -1: isn't any more. */
@@ -28,5 +34,7 @@ void inuse_request(const char *device);
 int inuse_driver(const char *device, char *name, size_t size);
 /* Its config space, for all who look into the tree. */
 void inuse_config(const char *device, const void *bytes, size_t size);
+/* As uiommu_tree_config_kept(). */
+int inuse_config_kept(const char *device, void *bytes, size_t size);
 
 #endif /* SHIM_INUSE_H */

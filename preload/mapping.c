@@ -22,6 +22,7 @@
 #include "channel.h"
 #include "engine.h"
 #include "fdtable_object.h"
+#include "post.h"
 #include "shim.h"
 
 /*
@@ -95,8 +96,10 @@ static int map_read(void *opaque, uint64_t offset, uint64_t *value, unsigned int
 	struct map *map = opaque;
 	int rc;
 
-	if (shim_likely(map->local))
+	if (shim_likely(map->local)) {
+		post_take();
 		return uiommu_mapping_read(map->local, offset, value, size);
+	}
 	rc = remote(map, &io, NULL);
 	if (!rc)
 		*value = io.arg;
@@ -108,8 +111,10 @@ static int map_write(void *opaque, uint64_t offset, uint64_t value, unsigned int
 	struct shim_io io = {IO_STORE, .arg = value, .count = size, .offset = offset};
 	struct map *map = opaque;
 
-	if (shim_likely(map->local))
+	if (shim_likely(map->local)) {
+		post_take();
 		return uiommu_mapping_write(map->local, offset, value, size);
+	}
 	return remote(map, &io, NULL);
 }
 
@@ -118,8 +123,10 @@ static int map_write_block(void *opaque, uint64_t offset, const void *data)
 	struct shim_io io = {IO_STORE_BLOCK, .offset = offset};
 	struct map *map = opaque;
 
-	if (map->local)
+	if (map->local) {
+		post_take();
 		return uiommu_mapping_write_block(map->local, offset, data);
+	}
 	return remote(map, &io, data);
 }
 
@@ -128,7 +135,10 @@ static int map_enqueue(void *opaque, uint64_t offset, const void *data)
 {
 	struct map *map = opaque;
 
-	return map->local ? uiommu_mapping_enqueue(map->local, offset, data) : -EPERM;
+	if (!map->local)
+		return -EPERM;
+	post_take();
+	return uiommu_mapping_enqueue(map->local, offset, data);
 }
 
 static void *map_memory(void *opaque, uint64_t *offset, uint64_t *length)

@@ -33,6 +33,7 @@
 #include "engine.h"
 #include "fdshare.h"
 #include "fdtable_object.h"
+#include "post.h"
 #include "shim.h"
 #include "watch.h"
 
@@ -310,6 +311,7 @@ static void serve_call(struct channel *chan, const struct channel_msg *call)
 {
 	struct channel_msg msg = {.magic = CHANNEL_MAGIC, .type = CHANNEL_REPLY};
 
+	post_take();
 	if (call->io.op > IO_MMAP) {
 		serve_map(chan, &call->io, call->name);
 		return;

@@ -33,7 +33,7 @@ int attr_flush(FILE *file)
 	const char *at = file->_IO_write_base;
 	ssize_t rc = 0;
 
-	while (n && (rc = attr_write(fileno_unlocked(file), at, n)) > 0) {
+	while (n && (rc = attr_write(fileno_unlocked(file), at, n, -1)) > 0) {
 		at += rc;
 		n -= (size_t)rc;
 	}

@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "fdtable.h"
 #include "kvm.h"
+#include "post.h"
 #include "shim.h"
 #include "watch.h"
 #include "wrap.h"
@@ -61,6 +62,7 @@ static long io_run(int fd, struct shim_io *io)
 	shim_enter_call(&entry);
 	sf = fdtable_get(fd);
 	if (sf) {
+		post_take();
 		rc = sf->dead ? channel_describe(sf) : 0;
 		if (!rc && io->op != IO_IOCTL)
 			rc = io_check(sf, io);
@@ -130,7 +132,7 @@ SHIM_WRAP(ssize_t, write, (int fd, const void *buf, size_t n))
 
 	if (fdtable_foreign(fd)) {
 		if (attr_is(fd))
-			return shim_result(attr_write(fd, buf, n));
+			return shim_result(attr_write(fd, buf, n, -1));
 		rc = real_write(fd, buf, n);
 		if (rc == sizeof(uint64_t) && watch_any())
 			written();
@@ -161,7 +163,7 @@ SHIM_WRAP(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t off))
 {
 	if (fdtable_foreign(fd)) {
 		if (attr_is(fd))
-			return shim_result(attr_write(fd, buf, n));
+			return shim_result(off < 0 ? -EINVAL : attr_write(fd, buf, n, off));
 		return real_pwrite(fd, buf, n, off);
 	}
 	return io_run(fd, &(struct shim_io){IO_PWRITE, .arg = (uintptr_t)buf, .count = n,
@@ -202,7 +204,7 @@ SHIM_WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int n))
 {
 	if (fdtable_foreign(fd)) {
 		if (attr_is(fd))
-			return shim_result(attr_writev(fd, iov, n));
+			return shim_result(attr_writev(fd, iov, n, -1));
 		return real_writev(fd, iov, n);
 	}
 	return io_vector(fd, IO_WRITE, iov, n, 0);
@@ -220,7 +222,7 @@ SHIM_WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, off_t off))
 {
 	if (fdtable_foreign(fd)) {
 		if (attr_is(fd))
-			return shim_result(attr_writev(fd, iov, n));
+			return shim_result(off < 0 ? -EINVAL : attr_writev(fd, iov, n, off));
 		return real_pwritev(fd, iov, n, off);
 	}
 	return io_vector(fd, IO_PWRITE, iov, n, off);
@@ -248,8 +250,11 @@ SHIM_ALIAS(preadv64v2, preadv2);
 
 SHIM_WRAP(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t off, int flags))
 {
-	if (fdtable_foreign(fd))
+	if (fdtable_foreign(fd)) {
+		if (attr_is(fd))
+			return shim_result(off < -1 ? -EINVAL : attr_writev(fd, iov, n, off));
 		return real_pwritev2(fd, iov, n, off, flags);
+	}
 	return io_vector2(fd, IO_PWRITE, iov, n, off, flags);
 }
 SHIM_ALIAS(pwritev64v2, pwritev2);

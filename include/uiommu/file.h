@@ -231,7 +231,9 @@ UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
  * struct uiommu_tree_store_ops - what a write to a file of the tree may ask
  * @in_use: has anybody the device open, in whatever process?  "0000:01:00.0"
  * @request: ask whoever has it open to release it: the write waits for that
- * @reset: reset the device, if it is in this process
+ * @reset: reset the device, in all processes that have it open
+ * @config: write these bytes to the config space of the device, in all other processes that
+ *	have it open.  True: there are some
  *
  * All are optional, called under the lock of the tree's bindings, and must not store.
  */
@@ -239,6 +241,8 @@ struct uiommu_tree_store_ops {
 	bool (*in_use)(void *opaque, const char *device);
 	void (*request)(void *opaque, const char *device);
 	void (*reset)(void *opaque, const char *device);
+	bool (*config)(void *opaque, const char *device, uint64_t offset, const void *bytes,
+		       size_t length);
 };
 
 /**
@@ -260,6 +264,50 @@ struct uiommu_tree_store_ops {
  */
 UIOMMU_API ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t length,
 				     const struct uiommu_tree_store_ops *ops, void *opaque);
+
+/**
+ * uiommu_tree_store_config() - write to the config space of a device by its file in the tree
+ * @ctx: the instance that uiommu_tree_load() made of the folder
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @offset: from its start
+ * @bytes: what is written, @length of them
+ * @ops: @config of it; may be NULL
+ * @opaque: for @ops
+ *
+ * As a write by whoever has it open does, it changes what can be changed.  If nobody has it,
+ * that is what the next one finds.  The file is brought up to date.
+ *
+ * Return: how many bytes were taken, 0 behind the end; -ENODEV: there is no such device; other
+ * negative errnos if the folder can't be written.
+ */
+UIOMMU_API ssize_t uiommu_tree_store_config(struct uiommu *ctx, int dirfd, const char *device,
+					    uint64_t offset, const void *bytes, size_t length,
+					    const struct uiommu_tree_store_ops *ops, void *opaque);
+
+/**
+ * uiommu_tree_config_kept() - what uiommu_tree_store_config() left of a device that nobody had
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @bytes: its config space, @size bytes from the start
+ *
+ * For struct uiommu_host_ops.
+ *
+ * Return: 0; -ENOENT: nothing; -EIO.
+ */
+UIOMMU_API int uiommu_tree_config_kept(int dirfd, const char *device, void *bytes, size_t size);
+
+/**
+ * uiommu_vfio_config_write() - write to the config space of an open device, from outside
+ * @device: "0000:01:00.0"
+ * @offset: from its start
+ * @bytes: @length of them
+ *
+ * Return: 0; -ENODEV: there is no such, or nobody has it open in this instance; -EFAULT: behind
+ * the end.
+ */
+UIOMMU_API int uiommu_vfio_config_write(struct uiommu *ctx, const char *device, uint64_t offset,
+					const void *bytes, size_t length);
 
 /**
  * uiommu_tree_driver() - to whom a device is bound

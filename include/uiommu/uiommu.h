@@ -141,6 +141,9 @@ struct uiommu_mapped {
  *	release it: for hosts with several processes.  As @driver.
  * @config: what the config space of @device is now, since VFIO has changed it; all of it, @size
  *	bytes.  As @driver.
+ * @config_kept: the config space of @device as somebody wrote it while nobody had the device
+ *	open (uiommu_tree_store_config()), all of it, @size bytes; 0 or -errno: nobody did.
+ *	As @driver.
  */
 struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
@@ -157,6 +160,7 @@ struct uiommu_host_ops {
 	int (*driver)(void *opaque, const char *device, char *name, size_t size);
 	void (*request)(void *opaque, const char *device, void *eventfd);
 	void (*config)(void *opaque, const char *device, const void *bytes, size_t size);
+	int (*config_kept)(void *opaque, const char *device, void *bytes, size_t size);
 };
 
 /**

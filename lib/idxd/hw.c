@@ -113,6 +113,7 @@ int idxd_hw_start(struct idxd_device *idxd)
 	rc = pci_reset(idxd->pdev);
 	if (rc)
 		return rc;
+	pci_config_take_kept(idxd->pdev);
 	pci_config_command(idxd->pdev, PCI_CMD_INTX_DISABLE, PCI_CMD_MEM | PCI_CMD_MASTER);
 	pci_msix_enable(idxd->pdev, true);
 	pci_msix_program(idxd->pdev, 0);

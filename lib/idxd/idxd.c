@@ -116,6 +116,13 @@ static void idxd_save(struct uiommu *ctx, FILE *manifest)
 	}
 }
 
+bool idxd_in_use(const struct uiommu_pci_device *pdev)
+{
+	const struct idxd_device *idxd = pdev->own_data;
+
+	return idxd && pdev->own->save == idxd_save && ui_load_acquire(&idxd->opens);
+}
+
 static int idxd_restore(struct uiommu *ctx, const char *text)
 {
 	return sscanf(text, "major=%u first=%u", &ctx->idxd->major, &ctx->idxd->next_number) == 2 ?

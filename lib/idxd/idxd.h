@@ -101,6 +101,8 @@ uint64_t idxd_hw_portal(const struct idxd_wq *wq);
 
 /* cdev.c */
 struct uiommu_file *idxd_cdev_open(struct uiommu *ctx, const struct ui_node *node, int flags);
+/* Has anybody a queue of it open? */
+bool idxd_in_use(const struct uiommu_pci_device *pdev);
 /* Of a queue's file the function's name; NULL: it's another file. */
 const char *idxd_file_device(const struct uiommu_file *file);
 /* A software error came: all files of the device are readable. */

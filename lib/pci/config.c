@@ -224,9 +224,9 @@ int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void
 	return 0;
 }
 
-/* As it was when the function came: for the next client. */
-void pci_config_restore(struct uiommu_pci_device *pdev)
+void pci_config_restore(struct uiommu_pci_device *pdev, const uint8_t *image)
 {
+	const uint8_t *from = image ? image : pdev->initial;
 	uint8_t *pm = pdev->config + pdev->pm_cap + PM_CTRL;
 	unsigned int i;
 
@@ -234,13 +234,32 @@ void pci_config_restore(struct uiommu_pci_device *pdev)
 	for (i = 0; i < PCI_CFG_SIZE; i++) {
 		uint8_t mask = pdev->writable[i];
 
-		pdev->config[i] = (uint8_t)((pdev->config[i] & ~mask) | (pdev->initial[i] & mask));
+		pdev->config[i] = (uint8_t)((pdev->config[i] & ~mask) | (from[i] & mask));
 	}
 	if (pdev->pm_cap)
 		*pm &= (uint8_t)~PM_STATE;
 	publish_locked(pdev);
 	ui_mutex_unlock(&pdev->config_lock);
 	pci_intx_changed(pdev);
+}
+
+void pci_config_take_kept(struct uiommu_pci_device *pdev)
+{
+	const struct uiommu *ctx = pdev->ctx;
+	uint8_t config[PCI_CFG_SIZE];
+
+	if (!ctx->host || !ctx->host->config_kept ||
+	    ctx->host->config_kept(ctx->opaque, pdev->name, config, sizeof(config)))
+		return;
+	/* Interrupts begin with whoever takes them. */
+	if (pdev->msi.nr)
+		config[pdev->msi.cap + PCI_MSI_FLAGS] &= (uint8_t)~PCI_MSI_ENABLE;
+	if (pdev->msix.nr)
+		config[pdev->msix.cap + PCI_MSIX_FLAGS + 1u] = 0;
+	ui_mutex_lock(&pdev->config_lock);
+	memcpy(pdev->initial, config, sizeof(pdev->initial));
+	ui_mutex_unlock(&pdev->config_lock);
+	pci_config_restore(pdev, NULL);
 }
 
 void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set)

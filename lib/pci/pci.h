@@ -150,7 +150,7 @@ struct pci_msix {
  *  iommu				immutable once added
  *  channels, nr_channels		init's thread, then immutable
  *  config, writable			config_lock
- *  initial				immutable once added; config as it was then
+ *  initial				config_lock; what a client finds, and what is left of it
  *  command				atomic; a copy of COMMAND for readers without the lock
  *  powered				atomic; in D0
  *  msi, msix				see there
@@ -328,8 +328,13 @@ int pci_config_read_client(struct uiommu_pci_device *pdev, uint64_t offset, void
 			   size_t length);
 int pci_config_write(struct uiommu_pci_device *pdev, uint64_t offset, const void *buf,
 		     size_t length);
-/* After a client: what it may write is as it was at first, and the function in D0. */
-void pci_config_restore(struct uiommu_pci_device *pdev);
+/*
+ * Before and after a client: what it may write is as in @image, of PCI_CFG_SIZE bytes, or, NULL,
+ * as before the last one; and the function is in D0.
+ */
+void pci_config_restore(struct uiommu_pci_device *pdev, const uint8_t *image);
+/* What the host has kept of writes from outside while nobody had the function: taken over. */
+void pci_config_take_kept(struct uiommu_pci_device *pdev);
 /* Changes COMMAND: (old & ~clear) | set. */
 void pci_config_command(struct uiommu_pci_device *pdev, uint16_t clear, uint16_t set);
 uint64_t pci_config_bar(struct uiommu_pci_device *pdev, unsigned int bar);

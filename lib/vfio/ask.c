@@ -7,7 +7,7 @@
 #include "idxd/idxd.h"
 #include "vfio/vfio.h"
 
-static struct vfio_device *find(struct uiommu *ctx, const char *name)
+struct vfio_device *vfio_find(struct uiommu *ctx, const char *name)
 {
 	struct uiommu_pci_device *pdev;
 	struct pci_address address;
@@ -20,7 +20,7 @@ static struct vfio_device *find(struct uiommu *ctx, const char *name)
 
 int uiommu_vfio_reset(struct uiommu *ctx, const char *device)
 {
-	struct vfio_device *vdev = find(ctx, device);
+	struct vfio_device *vdev = vfio_find(ctx, device);
 
 	if (!vdev)
 		return -ENODEV;
@@ -33,7 +33,7 @@ int uiommu_vfio_reset(struct uiommu *ctx, const char *device)
 
 int uiommu_vfio_request(struct uiommu *ctx, const char *device)
 {
-	struct vfio_device *vdev = find(ctx, device);
+	struct vfio_device *vdev = vfio_find(ctx, device);
 
 	if (!vdev)
 		return -ENODEV;

@@ -209,8 +209,7 @@ int bind_driver_add(struct bind *bind, const char *driver)
 	return rc;
 }
 
-/* Without the lock: a link is there or it isn't.  The caller closes bind->rootfd if it's >= 0. */
-static int find_unlocked(int dirfd, const char *device, struct bind *bind, struct bind_device *dev)
+int bind_find_unlocked(int dirfd, const char *device, struct bind *bind, struct bind_device *dev)
 {
 	*bind = (struct bind){.dirfd = dirfd};
 	bind->rootfd = openat(dirfd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -222,36 +221,10 @@ int uiommu_tree_driver(int dirfd, const char *device, char *name, size_t size)
 	struct bind_device dev;
 	int saved = errno;
 	struct bind bind;
-	int rc = find_unlocked(dirfd, device, &bind, &dev);
+	int rc = bind_find_unlocked(dirfd, device, &bind, &dev);
 
 	if (!rc && (size_t)snprintf(name, size, "%s", dev.driver) >= size)
 		rc = -ENAMETOOLONG;
-	if (bind.rootfd >= 0)
-		close(bind.rootfd);
-	errno = saved;
-	return rc;
-}
-
-int uiommu_tree_config(int dirfd, const char *device, const void *bytes, size_t size)
-{
-	char path[BIND_PATH];
-	struct bind_device dev;
-	int saved = errno, fd = -1;
-	struct bind bind;
-	struct stat st = {.st_size = 0};
-	int rc = find_unlocked(dirfd, device, &bind, &dev);
-
-	if (!rc) {
-		snprintf(path, sizeof(path), "sys/%s/config", dev.path);
-		fd = openat(bind.rootfd, path, O_WRONLY | O_CLOEXEC);
-		rc = fd < 0 || fstat(fd, &st) ? -errno : 0;
-	}
-	if (!rc && (uint64_t)st.st_size < size)
-		size = (size_t)st.st_size;
-	if (!rc && pwrite(fd, bytes, size, 0) != (ssize_t)size)
-		rc = -EIO;
-	if (fd >= 0)
-		close(fd);
 	if (bind.rootfd >= 0)
 		close(bind.rootfd);
 	errno = saved;

@@ -54,6 +54,12 @@ bool bind_manages_dma(const char *driver);
 int bind_open(struct bind *bind, int dirfd);
 void bind_close(struct bind *bind);
 
+/*
+ * bind_find() without the lock: a link is there or it isn't.  The caller closes bind->rootfd
+ * if it's >= 0.
+ */
+int bind_find_unlocked(int dirfd, const char *device, struct bind *bind, struct bind_device *dev);
+
 /* All of the following under the lock; they return 0 or -errno. */
 
 /* -ENODEV: none of ours. */

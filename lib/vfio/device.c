@@ -16,6 +16,7 @@
 /* As the kernel at the first open: memory on, no DMA, interrupts allowed. */
 static void enable_locked(struct vfio_device *vdev)
 {
+	pci_config_take_kept(vdev->pdev);
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
 	pci_config_command(vdev->pdev, PCI_CMD_INTX_DISABLE, PCI_CMD_MEM);
@@ -31,7 +32,7 @@ static void disable_locked(struct vfio_device *vdev)
 	vdev->low_power = false;
 	pci_config_command(vdev->pdev, PCI_CMD_MASTER, 0);
 	pci_reset(vdev->pdev);
-	pci_config_restore(vdev->pdev);
+	pci_config_restore(vdev->pdev, NULL);
 	vfio_config_changed_locked(vdev);
 }
 

@@ -201,6 +201,8 @@ long vfio_hot_reset(struct vfio_device *vdev, struct uiommu_mm *mm, uint64_t arg
  */
 bool vfio_is_bound(const struct vfio_device *vdev);
 bool vfio_group_in_kernel(struct vfio_group *group);
+/* The device by its name; NULL. */
+struct vfio_device *vfio_find(struct uiommu *ctx, const char *name);
 /* The host is told of the config space; vdev->lock. */
 void vfio_config_changed_locked(struct vfio_device *vdev);
 

@@ -76,6 +76,14 @@ has 'Bus: primary=00, secondary=01, subordinate=01' 'Root Port \(Slot\+\)' \
 	'IOMMU group: [0-9]' 'Kernel driver in use: pcieport' 'PresDet\+'
 lacks 'access denied|!!!'
 
+# What setpci writes is there for the next one, who can be another program.
+# shellcheck disable=SC2086
+"$uiommu" run $devices -- sh -c 'setpci -s beef:41:00.0 COMMAND INTERRUPT_LINE=55 COMMAND=6:6 &&
+	setpci -s beef:41:00.0 COMMAND INTERRUPT_LINE && lspci -xxx -s beef:41:00.0' \
+	>"$out" 2>/dev/null
+shown=setpci
+has '^0002$' '^0006$' '^55$' '^00: 34 12 e9 11 06 00 ' '^30: .* 55 01 00 00$'
+
 # What a user may read is the header.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	chmod 644 "$out"

@@ -296,7 +296,7 @@ static void test_soft_reset(void **state)
 	config_set(f.pdev, 0x10, 4, 0x12345000);
 	config_set(f.pdev, 0x04, 2, PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
 	config_set(f.pdev, 0x44, 2, 3);
-	pci_config_restore(f.pdev);
+	pci_config_restore(f.pdev, NULL);
 	assert_int_equal(config_get(f.pdev, 0x10, 4), bar);
 	assert_int_equal(config_get(f.pdev, 0x04, 2), PCI_CMD_MEM);
 	assert_int_equal(config_get(f.pdev, 0x44, 2), 0);

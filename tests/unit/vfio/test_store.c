@@ -192,6 +192,56 @@ static void test_config(void **state)
 }
 
 /* A group's node, and what tells of it, is there as long as one of its devices is vfio-pci's. */
+struct told {
+	int times;
+	bool others;
+};
+
+static bool tell(void *opaque, const char *device, uint64_t offset, const void *bytes,
+		 size_t length)
+{
+	struct told *told = opaque;
+
+	assert_string_equal(device, A);
+	assert_true(offset == 0x3a && length == 3 && !memcmp(bytes, "\1\2\3", 3));
+	told->times++;
+	return told->others;
+}
+
+/* What is written while nobody has the device is kept; else it's only shown. */
+static void test_store_config(void **state)
+{
+	static const struct uiommu_tree_store_ops ops = {.config = tell};
+	struct place *p = *state;
+	struct told told = {.others = true};
+	uint8_t kept[4096];
+	int fd = openat(p->fd, TREE BUS "devices/" A "/config", O_RDONLY);
+	uint8_t line = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(uiommu_tree_store_config(p->ctx, p->fd, A, 0x3a, "\1\2\3", 3, &ops, &told),
+			 3);
+	assert_true(pread(fd, &line, 1, 0x3c) == 1 && line == 3 && told.times == 1);
+	assert_int_equal(uiommu_tree_config_kept(p->fd, A, kept, sizeof(kept)), -ENOENT);
+	told.others = false;
+	errno = 77;
+	assert_int_equal(uiommu_tree_store_config(p->ctx, p->fd, A, 0x3a, "\1\2\3", 3, &ops, &told),
+			 3);
+	assert_int_equal(errno, 77);
+	assert_int_equal(uiommu_tree_config_kept(p->fd, A, kept, sizeof(kept)), 0);
+	/* Only what may be written has changed. */
+	assert_true(kept[0x3a] == 0 && kept[0x3b] == 0 && kept[0x3c] == 3 && told.times == 2);
+	assert_int_equal(uiommu_tree_config_kept(p->fd, B, kept, sizeof(kept)), -ENOENT);
+	assert_int_equal(uiommu_tree_store_config(p->ctx, p->fd, A, 4096, "1", 1, NULL, NULL), 0);
+	assert_int_equal(uiommu_tree_store_config(p->ctx, p->fd, A, 4095, "12", 2, NULL, NULL), 1);
+	assert_int_equal(
+		uiommu_tree_store_config(p->ctx, p->fd, "beef:99:00.0", 0, "1", 1, NULL, NULL),
+		-ENODEV);
+	/* Nobody has it open here. */
+	assert_int_equal(uiommu_vfio_config_write(p->ctx, A, 0x3c, "1", 1), -ENODEV);
+	close(fd);
+}
+
 static void assert_group(struct place *p, const char *group, const char *number, bool want)
 {
 	static const char *const before[] = {"/dev/vfio", "/sys/class/vfio",
@@ -247,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_config, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_store_config, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
 	};
