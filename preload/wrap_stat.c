@@ -3,12 +3,14 @@
  * What a path or a descriptor is: stat, statfs and access in all their variants.
  *
  * A node has the owner and times of its empty file in the tree, and the type and number
- * of a character device.  A descriptor of ours says the same as its path.
+ * of a character device.  A descriptor of ours says the same as its path.  An attribute has the
+ * length that it has in sysfs.
  */
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <uiommu/file.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -16,6 +18,37 @@
 #include "path.h"
 #include "shim.h"
 #include "wrap.h"
+
+#define ATTR_SIZE 4096 /* a page */
+
+static bool looks_attr(unsigned int mode)
+{
+	return shim_unlikely((mode & (S_IFMT | UIOMMU_TREE_ATTR)) == (S_IFREG | UIOMMU_TREE_ATTR));
+}
+
+/* Is it an attribute of the tree, whose file is as long as its text?  The client knows no such. */
+static bool is_attr(unsigned int mode, dev_t dev)
+{
+	int saved = errno;
+	struct stat root;
+	bool is;
+
+	is = looks_attr(mode) && !path_root_stat(&root) && root.st_dev == dev;
+	errno = saved;
+	return is;
+}
+
+/* @rc as the real function said. */
+static int sized(int rc, struct stat *st)
+{
+	if (!rc && looks_attr(st->st_mode) && is_attr(st->st_mode, st->st_dev)) {
+		st->st_mode &= ~(mode_t)UIOMMU_TREE_ATTR;
+		st->st_blocks = 0;
+		if (st->st_size < ATTR_SIZE)
+			st->st_size = ATTR_SIZE;
+	}
+	return rc;
+}
 
 /* As Linux numbers files without a name: a mode of no type, and no device. */
 static void stat_anonymous(struct stat *st)
@@ -122,9 +155,9 @@ int wrap_do_fstat(int fd, struct stat *st)
 	int rc;
 
 	if (fdtable_foreign(fd))
-		return stat_listing(fd, st) ? 0 : real_fstat(fd, st);
+		return stat_listing(fd, st) ? 0 : sized(real_fstat(fd, st), st);
 	rc = stat_fd(fd, st);
-	return rc == 1 ? real_fstat(fd, st) : (int)shim_result(rc);
+	return rc == 1 ? sized(real_fstat(fd, st), st) : (int)shim_result(rc);
 }
 
 int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
@@ -135,17 +168,17 @@ int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
 	if ((flags & AT_EMPTY_PATH) && name && !name[0] && fdtable_slot(dir) && !shim_bypass())
 		return wrap_do_fstat(dir, st);
 	if (!path_maybe(dir, name))
-		return real_fstatat(dir, name, st, flags);
+		return sized(real_fstatat(dir, name, st, flags), st);
 	rc = stat_path(dir, name, st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
 	if (rc == 1)
-		return real_fstatat(path.dir, path.use, st, flags);
+		return sized(real_fstatat(path.dir, path.use, st, flags), st);
 	return (int)shim_result(rc);
 }
 
 SHIM_WRAP(int, stat, (const char *path, struct stat *st))
 {
 	if (!path_maybe(AT_FDCWD, path))
-		return real_stat(path, st);
+		return sized(real_stat(path, st), st);
 	return wrap_do_fstatat(AT_FDCWD, path, st, 0);
 }
 SHIM_ALIAS(stat64, stat);
@@ -153,7 +186,7 @@ SHIM_ALIAS(stat64, stat);
 SHIM_WRAP(int, lstat, (const char *path, struct stat *st))
 {
 	if (!path_maybe(AT_FDCWD, path))
-		return real_lstat(path, st);
+		return sized(real_lstat(path, st), st);
 	return wrap_do_fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
 }
 SHIM_ALIAS(lstat64, lstat);
@@ -221,6 +254,19 @@ static void statx_from_stat(struct statx *stx, const struct stat *st)
 	stx->stx_dev_minor = minor(st->st_dev);
 }
 
+/* As sized(). */
+static int statx_sized(int rc, struct statx *stx)
+{
+	if (!rc && looks_attr(stx->stx_mode) &&
+	    is_attr(stx->stx_mode, makedev(stx->stx_dev_major, stx->stx_dev_minor))) {
+		stx->stx_mode &= (uint16_t)~UIOMMU_TREE_ATTR;
+		stx->stx_blocks = 0;
+		if (stx->stx_size < ATTR_SIZE)
+			stx->stx_size = ATTR_SIZE;
+	}
+	return rc;
+}
+
 SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, struct statx *stx))
 {
 	bool fd = (flags & AT_EMPTY_PATH) && (!name || !name[0]) && fdtable_slot(dir) &&
@@ -230,7 +276,7 @@ SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, 
 	int rc;
 
 	if (!fd && !path_maybe(dir, name))
-		return real_statx(dir, name, flags, mask, stx);
+		return statx_sized(real_statx(dir, name, flags, mask, stx), stx);
 	path.dir = dir;
 	path.use = name;
 	if (fd)
@@ -238,7 +284,7 @@ SHIM_WRAP(int, statx, (int dir, const char *name, int flags, unsigned int mask, 
 	else
 		rc = stat_path(dir, name, &st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
 	if (rc == 1)
-		return real_statx(path.dir, path.use, flags, mask, stx);
+		return statx_sized(real_statx(path.dir, path.use, flags, mask, stx), stx);
 	if (!rc)
 		statx_from_stat(stx, &st);
 	return (int)shim_result(rc);

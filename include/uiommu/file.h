@@ -164,6 +164,12 @@ UIOMMU_API struct uiommu_mapping *uiommu_mapping_create(const struct uiommu_mapp
 
 /* ---- the tree that clients see ---- */
 
+/*
+ * The files of the tree that stand for attributes have this bit of their mode set, which means
+ * nothing to a file: in sysfs they have the length of a page, whatever can be read of them.
+ */
+#define UIOMMU_TREE_ATTR 01000
+
 /**
  * uiommu_tree_write() - materialise /sys and /dev for the devices of an instance
  * @dirfd: an empty directory

@@ -74,7 +74,7 @@ void tree_bytes(struct tree *tree, int dir, const char *name, mode_t mode, const
 
 	if (tree->rc)
 		return;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode | UIOMMU_TREE_ATTR);
 	if (fd < 0 || (length && write(fd, bytes, length) != (ssize_t)length))
 		tree_fail(tree, errno ? -errno : -ENOSPC);
 	tree_close(fd);

@@ -193,7 +193,8 @@ int bind_driver_add(struct bind *bind, const char *driver)
 		return -errno;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]) && !rc; i++) {
 		snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/%s", driver, files[i]);
-		fd = openat(bind->rootfd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0200);
+		fd = openat(bind->rootfd, path, O_WRONLY | O_CREAT | O_CLOEXEC,
+			    0200 | UIOMMU_TREE_ATTR);
 		rc = fd < 0 ? -errno : 0;
 		if (fd >= 0)
 			close(fd);

@@ -201,7 +201,16 @@ static void test_stat(void)
 
 	CHECK(!stat(SYS_DEVICE, &st) && S_ISDIR(st.st_mode));
 	CHECK(!lstat(SYS_DEVICE, &st) && S_ISLNK(st.st_mode));
-	CHECK(!stat(SYS_DEVICE "/vendor", &st) && S_ISREG(st.st_mode));
+	/* As in sysfs, whatever can be read of it. */
+	CHECK(!stat(SYS_DEVICE "/vendor", &st) && st.st_mode == (S_IFREG | 0444));
+	CHECK(st.st_size == 4096 && !st.st_blocks);
+	fd = open(SYS_DEVICE "/vendor", O_RDONLY);
+	CHECK(!fstat(fd, &st) && st.st_mode == (S_IFREG | 0444) && st.st_size == 4096);
+	CHECK(!statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) && !close(fd));
+	CHECK(stx.stx_mode == (S_IFREG | 0444) && stx.stx_size == 4096);
+	CHECK(!fstatat(AT_FDCWD, "/sys/bus/pci/rescan", &st, 0) && st.st_size == 4096);
+	CHECK(!stat(SYS_DEVICE "/config", &st) && st.st_size == 4096);
+	CHECK(!stat(SYS_DEVICE "/resource0", &st) && st.st_size == 4096);
 	CHECK(!stat("/dev/vfio/devices", &st) && S_ISDIR(st.st_mode));
 	/* As QEMU checks that the node is the device's. */
 	slurp(open(SYS_DEVICE "/vfio-dev/vfio0/dev", O_RDONLY), dev, sizeof(dev));
