@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vfork().  The child borrows the parent's memory and stack until it execs or
- * exits: what it does to its own descriptors must not show in the parent's table.  So
+ * vfork(), and clone() where it does the same.  The child borrows the parent's memory until it
+ * execs or exits: what it does to its own descriptors must not show in the parent's table.  So
  * the child is marked, in the thread-local word that it shares with the parent's
  * thread, and every wrapper passes through; the parent takes the mark off when it
  * goes on.
  *
- * Written in assembly for the child returns on the caller's stack first: nothing of
+ * vfork() is written in assembly, for the child returns on the caller's stack first: nothing of
  * ours may be left there.  The return address waits in a register that the
  * system call keeps.  (posix_spawn() makes its child inside libc, with no call of ours.)
  */
 #include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
 
 #include "real.h"
 #include "serve.h"
+#include "wrap.h"
 
 #ifndef __x86_64__
 #error "vfork() is written for x86-64"
@@ -71,3 +74,42 @@ __asm__(".text\n"
 	"	.cfi_endproc\n"
 	".size vfork, .-vfork\n"
 	".size __vfork, .-__vfork\n");
+
+struct borrowing {
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static int borrow(void *arg)
+{
+	const struct borrowing *b = arg;
+
+	shim_vforked = 1;
+	return b->fn(b->arg);
+}
+
+/* The child begins on a stack of its own, so this one stays what it is. */
+SHIM_WRAP(int, clone, (int (*fn)(void *arg), void *stack, int flags, void *arg, ...))
+{
+	const int borrows = CLONE_VM | CLONE_VFORK;
+	struct borrowing b = {fn, arg};
+	int rc, before = shim_vforked;
+	void *tls, *child;
+	pid_t *parent;
+	va_list ap;
+
+	/* Whatever the flags don't ask for isn't looked at. */
+	va_start(ap, arg);
+	parent = va_arg(ap, pid_t *);
+	tls = va_arg(ap, void *);
+	child = va_arg(ap, void *);
+	va_end(ap);
+	shim_sharing();
+	/* With another thread pointer it has words of its own. */
+	if ((flags & (borrows | CLONE_THREAD | CLONE_SETTLS)) != borrows || !fn)
+		return real_clone(fn, stack, flags, arg, parent, tls, child);
+	rc = real_clone(borrow, stack, flags, &b, parent, tls, child);
+	shim_vforked = before;
+	return rc;
+}
+SHIM_ALIAS(__clone, clone);

@@ -6,6 +6,9 @@
  * client's own call takes the place away, for afterwards another thread may get it.
  */
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/shm.h>
 #include <uiommu/file.h>
 
 #include "channel.h"
@@ -306,4 +309,90 @@ SHIM_WRAP(int, pkey_mprotect, (void *addr, size_t len, int prot, int pkey))
 	rc = real_pkey_mprotect(addr, len, prot, pkey);
 	pin_end(&pin, !rc);
 	return rc;
+}
+
+/* ---- System V shared memory ---- */
+
+/* How much shmdt() would unmap at most. */
+static size_t shm_length(const void *addr)
+{
+	FILE *maps = real_fopen("/proc/self/maps", "re");
+	uint64_t start = (uintptr_t)addr, first = 0, end = start;
+	bool found = false;
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		unsigned long from, to, offset, ino;
+
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %lu", &from, &to, &offset, &ino) != 4 ||
+		    from < start || !strstr(line, "/SYSV"))
+			continue;
+		if (from == start && !offset) {
+			first = ino; /* the identifier, which may be 0 */
+			found = true;
+		}
+		if (found && ino == first && from - start == offset)
+			end = to;
+	}
+	if (maps)
+		real_fclose(maps);
+	return end - start;
+}
+
+SHIM_WRAP(int, shmdt, (const void *addr))
+{
+	struct pin pin = {.on = false};
+	int saved = errno;
+	int rc;
+
+	if (pin_needed())
+		pin_add(&pin, UIOMMU_MM_UNMAP, addr, shm_length(addr));
+	errno = saved;
+	if (!pin_begin(&pin))
+		return -1;
+	rc = real_shmdt(addr);
+	pin_end(&pin, !rc);
+	return rc;
+}
+
+/* What shmat() replaces, in whole pages. */
+static size_t shm_replaced(int id)
+{
+	struct shmid_ds ds;
+
+	return shmctl(id, IPC_STAT, &ds) ? 0 : (ds.shm_segsz + PAGE - 1) & ~(PAGE - 1);
+}
+
+static void *attach_over(int id, void *addr, size_t len, int flags)
+{
+	struct pin pin = {.on = false};
+	void *out;
+
+	if (pin_needed())
+		pin_add(&pin, UIOMMU_MM_UNMAP, addr, len);
+	if (!pin_begin(&pin))
+		return MAP_FAILED;
+	out = real_shmat(id, addr, flags);
+	pin_end(&pin, out != MAP_FAILED);
+	return out;
+}
+
+SHIM_WRAP(void *, shmat, (int id, const void *addr, int flags))
+{
+	int saved = errno;
+	struct taking t;
+	void *at, *out;
+	size_t len;
+
+	if (shim_likely(!(flags & SHM_REMAP)) || !addr || shim_bypass())
+		return real_shmat(id, addr, flags);
+	at = (void *)((uintptr_t)addr & ~(flags & SHM_RND ? PAGE - 1 : 0));
+	len = shm_replaced(id);
+	errno = saved;
+	if (!takes_ours(at, len))
+		return attach_over(id, at, len, flags);
+	take_begin(&t, at, len);
+	out = attach_over(id, at, len, flags);
+	take_end(&t, out == MAP_FAILED ? errno : 0);
+	return out;
 }

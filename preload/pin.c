@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/shm.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -244,47 +243,3 @@ SHIM_WRAP(int, fallocate, (int fd, int mode, off_t off, off_t len))
 	return rc;
 }
 SHIM_ALIAS(fallocate64, fallocate);
-
-/* ---- System V shared memory ---- */
-
-/* How much shmdt() would unmap at most. */
-static size_t pin_shm_length(const void *addr)
-{
-	FILE *maps = real_fopen("/proc/self/maps", "re");
-	uint64_t start = (uintptr_t)addr, first = 0, end = start;
-	bool found = false;
-	char line[512];
-
-	while (maps && fgets(line, sizeof(line), maps)) {
-		unsigned long from, to, offset, ino;
-
-		if (sscanf(line, "%lx-%lx %*s %lx %*s %lu", &from, &to, &offset, &ino) != 4 ||
-		    from < start || !strstr(line, "/SYSV"))
-			continue;
-		if (from == start && !offset) {
-			first = ino; /* the identifier, which may be 0 */
-			found = true;
-		}
-		if (found && ino == first && from - start == offset)
-			end = to;
-	}
-	if (maps)
-		real_fclose(maps);
-	return end - start;
-}
-
-SHIM_WRAP(int, shmdt, (const void *addr))
-{
-	struct pin pin = {.on = false};
-	int saved = errno;
-	int rc;
-
-	if (pin_needed())
-		pin_add(&pin, UIOMMU_MM_UNMAP, addr, pin_shm_length(addr));
-	errno = saved;
-	if (!pin_begin(&pin))
-		return -1;
-	rc = real_shmdt(addr);
-	pin_end(&pin, !rc);
-	return rc;
-}

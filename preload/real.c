@@ -125,6 +125,11 @@ static int raw_madvise(void *addr, size_t len, int advice)
 	return (int)RAW(SYS_madvise, addr, len, advice, 0, 0, 0);
 }
 
+static void *raw_shmat(int id, const void *addr, int flags)
+{
+	return (void *)RAW(SYS_shmat, id, addr, flags, 0, 0, 0);
+}
+
 static int raw_shmdt(const void *addr)
 {
 	return (int)RAW(SYS_shmdt, addr, 0, 0, 0, 0, 0);

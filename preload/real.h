@@ -89,6 +89,7 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 	X(int, munmap, (void *addr, size_t len), (addr, len))                                      \
 	X(int, mprotect, (void *addr, size_t len, int prot), (addr, len, prot))                    \
 	X(int, madvise, (void *addr, size_t len, int advice), (addr, len, advice))                 \
+	X(void *, shmat, (int id, const void *addr, int flags), (id, addr, flags))                 \
 	X(int, shmdt, (const void *addr), (addr))                                                  \
 	X(int, ftruncate, (int fd, off_t len), (fd, len))                                          \
 	X(int, truncate, (const char *path, off_t len), (path, len))                               \

@@ -14,6 +14,7 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -137,27 +138,41 @@ static int start_with(const struct start *start, char *const envp[], size_t n, c
 	return start_as(start, merged);
 }
 
-static int start_program(const struct start *start, char *const envp[])
+/*
+ * Is something of ours missing in the environment?
+ *  n	how much is there
+ *  list	LD_PRELOAD as it is, if we aren't in it; else NULL
+ */
+static bool lacks(char *const envp[], size_t *n, const char **list)
 {
-	const char *list = NULL, *run;
 	bool complete = true;
-	size_t n = 0;
+	const char *run;
 
+	*n = 0;
+	*list = NULL;
 	/* In a vfork() child as well, but not inside ourselves. */
 	if (shim_inside || !shim_run_dir() || !preload)
-		return start_as(start, envp);
-	while (envp && envp[n])
-		n++;
-	run = n ? find(envp, names[0]) : NULL;
+		return false;
+	while (envp && envp[*n])
+		++*n;
+	run = *n ? find(envp, names[0]) : NULL;
 	if (run && added[0] && strcmp(run, added[0]))
-		return start_as(start, envp);
+		return false;
 	for (size_t i = 0; i < NAMES && complete; i++)
-		complete = !added[i] || (n && find(envp, names[i]));
-	list = n ? find(envp, PRELOAD) : NULL;
-	list = list ? list + PRELOAD_LEN : "";
-	if (preloaded(list))
-		list = NULL;
-	if ((complete && !list) || n > ENVIRONMENT_MAX)
+		complete = !added[i] || (*n && find(envp, names[i]));
+	*list = *n ? find(envp, PRELOAD) : NULL;
+	*list = *list ? *list + PRELOAD_LEN : "";
+	if (preloaded(*list))
+		*list = NULL;
+	return !complete || *list;
+}
+
+static int start_program(const struct start *start, char *const envp[])
+{
+	const char *list;
+	size_t n;
+
+	if (!lacks(envp, &n, &list) || n > ENVIRONMENT_MAX)
 		return start_as(start, envp);
 	return start_with(start, envp, n, list);
 }
@@ -310,14 +325,98 @@ SHIM_WRAP(int, posix_spawnp,
 			     envp);
 }
 
+/* ---- by a shell ---- */
+
+/* What is longer is passed on as it is. */
+#define COMMAND_MAX 65536
+
+/* 'TEXT', as a shell reads it. */
+static void quote(FILE *out, const char *text, size_t n)
+{
+	fputc('\'', out);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(text[i], out);
+	}
+	fputc('\'', out);
+}
+
+/* NAME='VALUE' */
+static void assign(FILE *out, const char *entry, const char *more)
+{
+	size_t name = strcspn(entry, "=") + 1;
+
+	fprintf(out, " %.*s", (int)name, entry);
+	quote(out, entry + name, strlen(entry + name));
+	if (*more) {
+		fputc(':', out);
+		quote(out, more, strlen(more));
+	}
+}
+
+/*
+ * libc starts the shell by itself, with the environment as it is.  So where something is missing
+ * the shell is told to add it, and to become the one that was wanted.  NULL: nothing is
+ * missing, or there is no memory; else put by free().
+ */
+static char *command_with(const char *command)
+{
+	struct shim_entry entry;
+	char *text = NULL;
+	const char *list;
+	size_t n;
+	FILE *out;
+
+	if (!command || shim_bypass() || !lacks(environ, &n, &list) ||
+	    strlen(command) > COMMAND_MAX)
+		return NULL;
+	shim_enter(&entry);
+	out = open_memstream(&text, &n);
+	if (!out)
+		goto out_leave;
+	fputs("export", out);
+	if (list)
+		assign(out, preload, list);
+	for (size_t i = 0; i < NAMES; i++) {
+		if (added[i] && !(environ && find(environ, names[i])))
+			assign(out, added[i], "");
+	}
+	fputs("; exec /bin/sh -c ", out);
+	quote(out, command, strlen(command));
+	fputs(" sh", out); /* its name in what it says */
+	if (fclose(out)) {
+		free(text);
+		text = NULL;
+	}
+out_leave:
+	shim_leave(&entry);
+	return text;
+}
+
+/* Waits, and may be cancelled. */
 SHIM_WRAP(int, system, (const char *command))
 {
+	char *with;
+	int rc;
+
 	sharing();
-	return real_system(command);
+	with = command_with(command);
+	pthread_cleanup_push(free, with);
+	rc = real_system(with ? with : command);
+	pthread_cleanup_pop(true);
+	return rc;
 }
 
 SHIM_WRAP(FILE *, popen, (const char *command, const char *mode))
 {
+	char *with;
+	FILE *file;
+
 	sharing();
-	return real_popen(command, mode);
+	with = command_with(command);
+	file = real_popen(with ? with : command, mode);
+	free(with);
+	return file;
 }

@@ -4,7 +4,6 @@
  * change limits, as programs call them that are older than libc's own names for them.  Everything
  * else is a jump to the real one, without a frame of ours on the stack (before a new
  * process somebody is made to listen to it): syscall(SYS_clone) may return twice on it.
- * So is clone().
  */
 #include <errno.h>
 #include <linux/openat2.h>
@@ -211,19 +210,6 @@ __asm__(".text\n"
 	"	jmp 2b\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n"
-	".globl clone\n"
-	".globl __clone\n"
-	".type clone, @function\n"
-	".type __clone, @function\n"
-	"clone:\n" /* the child begins on a stack of its own */
-	"__clone:\n"
-	"	.cfi_startproc\n"
-	"	call share_before\n"
-	"	movq real_clone@GOTPCREL(%rip), %rax\n"
-	"	jmp *(%rax)\n"
-	"	.cfi_endproc\n"
-	".size clone, .-clone\n"
-	".size __clone, .-__clone\n"
 	".type share_before, @function\n"
 	"share_before:\n" /* keeps all arguments */
 	"	.cfi_startproc\n"

@@ -156,6 +156,62 @@ static void test_spawn(void)
 	close(fd);
 }
 
+static void says(const char *command, const char *text)
+{
+	FILE *file = popen(command, "re");
+	char line[200] = "";
+	int status;
+
+	CHECK(file);
+	(void)!fgets(line, sizeof(line), file);
+	status = pclose(file);
+	CHECK(!status);
+	if (strcmp(line, text)) {
+		fprintf(stderr, "'%s' says '%s', not '%s'\n", command, line, text);
+		_exit(1);
+	}
+}
+
+/* The shell has the devices, and is in nothing another one. */
+static void by_shell(void)
+{
+	char command[300], pid[16];
+
+	snprintf(command, sizeof(command), "'%s' one two", self);
+	CHECK(WEXITSTATUS(system(command)) == (getenv("UIOMMU_TEST_KEEP") ? 7 : 5));
+	CHECK(WEXITSTATUS(system("[ -e " SYS_DEVICE " ] && [ -w " SYS_DEVICE
+				 "/reset ] && exit 9")) == 9);
+	CHECK(WTERMSIG(system("kill -9 $$")) == SIGKILL);
+	says("echo \"it's\" '  $HOME'", "it's   $HOME\n");
+	says("echo $0 $#", "sh 0\n");
+	says("nothing-here 2>&1 || :", "sh: 1: nothing-here: not found\n");
+	says("cat < " SYS_DEVICE "/vendor", "0x1234\n");
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	says("echo $PPID", pid);
+	CHECK(system(NULL) == 1);
+}
+
+static void test_shell(void)
+{
+	char *preload = strdup(getenv("LD_PRELOAD")), *run = strdup(getenv("UIOMMU_RUN"));
+	char **all = environ;
+
+	CHECK(preload && run);
+	by_shell();
+	clearenv();
+	by_shell();
+	CHECK(!setenv("UIOMMU_TEST_KEEP", "kept", 1) && !setenv("LD_PRELOAD", "libdl.so.2", 1));
+	by_shell();
+	CHECK(!strcmp(getenv("LD_PRELOAD"), "libdl.so.2") && !getenv("UIOMMU_RUN"));
+	/* Another run's is that one's. */
+	CHECK(!setenv("UIOMMU_RUN", "/nowhere", 1));
+	CHECK(WEXITSTATUS(system("[ ! -e " SYS_DEVICE " ] && exit 9")) == 9);
+	environ = all;
+	CHECK(!strcmp(getenv("LD_PRELOAD"), preload) && !strcmp(getenv("UIOMMU_RUN"), run));
+	free(preload);
+	free(run);
+}
+
 int main(int argc, char **argv)
 {
 	alarm(50);
@@ -167,5 +223,6 @@ int main(int argc, char **argv)
 	self = argv[0];
 	test_exec();
 	test_spawn();
+	test_shell();
 	return 0;
 }

@@ -154,6 +154,31 @@ static void test_vfork(void)
 	CHECK(works(iommufd));
 }
 
+static int borrower(void *arg)
+{
+	dup2(iommufd, 2);
+	close(iommufd);
+	dup2(device, *(int *)arg);
+	close_range(3, ~0u, 0);
+	execl("/bin/true", "true", NULL);
+	return 99;
+}
+
+/* The same by clone(), as some libraries start programs. */
+static void test_clone_vfork(void)
+{
+	static char stack[256 << 10] __attribute__((aligned(16)));
+	int copy = dup(iommufd);
+	pid_t pid = clone(borrower, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &copy);
+
+	CHECK(pid > 0);
+	reaped(pid);
+	CHECK(works(iommufd) && works(copy));
+	CHECK_ERR(ioctl(copy, VFIO_DEVICE_RESET), ENOTTY);
+	CHECK_ERR(ioctl(2, IOMMU_IOAS_ALLOC, NULL), ENOTTY);
+	CHECK(!close(copy));
+}
+
 static void test_spawn(void)
 {
 	posix_spawn_file_actions_t actions;
@@ -294,6 +319,7 @@ int main(int argc, char **argv)
 	test_fork();
 	test_raw_clone();
 	test_vfork();
+	test_clone_vfork();
 	test_spawn();
 	test_child_keeps_open();
 	test_parent_dies();

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/shm.h>
 
 #include "rig.h"
 
@@ -74,6 +75,24 @@ static void test_inherited(void)
 	}
 	reaped(pid);
 	driven('i');
+}
+
+/* System V shared memory takes a BAR's place: then it's memory. */
+static void test_shmat(void)
+{
+	volatile uint32_t *second = map_bar(WINDOW, MAP_FIXED);
+	char *at = (void *)(uintptr_t)second;
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	volatile char *mem;
+
+	CHECK(id >= 0);
+	CHECK_ERR(shmat(id, at, 0), EINVAL);
+	mem = shmat(id, at + 5, SHM_REMAP | SHM_RND);
+	CHECK(mem == at && !shmctl(id, IPC_RMID, NULL));
+	CHECK(!map(iommufd, ioas, at, IOVA + 0x100000));
+	unmap(IOVA + 0x100000);
+	mem[0] = 7;
+	CHECK(mem[0] == 7 && mem[1] == 0 && !shmdt((void *)(uintptr_t)mem));
 }
 
 static void test_own(void)
@@ -278,6 +297,7 @@ int main(int argc, char **argv)
 	CHECK(!map(iommufd, ioas, in, IOVA));
 	CHECK(!map(iommufd, ioas, out, IOVA + 0x1000));
 	test_inherited();
+	test_shmat();
 	test_own();
 	test_rights();
 	test_program();

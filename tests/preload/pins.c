@@ -340,6 +340,24 @@ static void test_shmdt(void)
 	unmap(VICTIM, 2 * PAGE);
 }
 
+/* Over what is mapped: its pages stay where DMA is concerned. */
+static void test_shmat(void)
+{
+	int id = shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600);
+	uint8_t *mem = pages(2, 0xc1);
+
+	CHECK(id >= 0);
+	map(VICTIM, mem, 2 * PAGE);
+	CHECK(shmat(id, mem, SHM_REMAP) == mem && !shmctl(id, IPC_RMID, NULL));
+	CHECK(filled(mem, 0));
+	check_dma(VICTIM, 0xc1);
+	CHECK(filled(mem, 0));
+	dma_set(VICTIM + PAGE, 0xc2);
+	CHECK(filled(mem + PAGE, 0xc2) && !shmdt(mem));
+	unmap(VICTIM, 2 * PAGE);
+	CHECK(!munmap(mem + PAGE, PAGE));
+}
+
 static void test_mprotect(void)
 {
 	uint8_t *mem = pages(2, 0xd0), *file;
@@ -457,8 +475,8 @@ int main(int argc, char **argv)
 		{"fixed", test_map_fixed},   {"mremap", test_mremap},
 		{"dontneed", test_dontneed}, {"holes", test_holes},
 		{"truncate", test_truncate}, {"shmdt", test_shmdt},
-		{"mprotect", test_mprotect}, {"unmapped", test_unmapped},
-		{"race", test_race},
+		{"shmat", test_shmat},	     {"mprotect", test_mprotect},
+		{"unmapped", test_unmapped}, {"race", test_race},
 	};
 	size_t before, after;
 
