@@ -37,6 +37,11 @@ static bool in_use(void *opaque, const char *device)
 	return inuse_by_any(device);
 }
 
+static bool owned(void *opaque, const char *group)
+{
+	return inuse_owned(group);
+}
+
 /* At once, and then every ten seconds, as Linux does. */
 static void request(void *opaque, const char *device)
 {
@@ -59,6 +64,7 @@ static bool config(void *opaque, const char *device, uint64_t offset, const void
 
 static const struct uiommu_tree_store_ops store_ops = {
 	.in_use = in_use,
+	.owned = owned,
 	.request = request,
 	.reset = reset,
 	.config = config,

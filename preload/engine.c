@@ -188,6 +188,15 @@ static void host_request(void *opaque, const char *device, void *eventfd)
 	shim_leave(&entry);
 }
 
+static void host_owned(void *opaque, const char *group, bool is)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	inuse_own(group, is);
+	shim_leave(&entry);
+}
+
 static void host_config(void *opaque, const char *device, const void *bytes, size_t size)
 {
 	struct shim_entry entry;
@@ -227,6 +236,7 @@ static const struct uiommu_host_ops host_ops = {
 	.mapped = host_mapped,
 	.driver = host_driver,
 	.request = host_request,
+	.owned = host_owned,
 	.config = host_config,
 	.config_kept = host_config_kept,
 };

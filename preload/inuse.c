@@ -13,6 +13,7 @@
  * Nothing is stored here.  In the run's folder:
  *
  *	requests/0000:01:00.0.PID	the number of the eventfd in PID that asks its user
+ *	requests/group-0.PID		a container in PID has the group; its file is open, too
  *
  * Who wants the device takes that descriptor for a moment; for a process that is gone the name of
  * a socket is missing, so what it left there isn't used.
@@ -104,26 +105,51 @@ static bool request_path(const char *device, int pid, char *path, size_t size)
 	       size;
 }
 
-void inuse_publish(const char *device, int eventfd)
+/* The file of @device and this process says @text; NULL: there is none any more. */
+static void publish(const char *device, const char *text)
 {
-	char path[PATH_ROOM], text[16];
-	int fd, n;
+	char path[PATH_ROOM];
+	int fd;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/requests", shim_run_dir()) >= sizeof(path))
 		return;
 	mkdir(path, 0755);
 	if (!request_path(device, getpid(), path, sizeof(path)))
 		return;
-	if (eventfd < 0) {
+	if (!text) {
 		unlink(path);
 		return;
 	}
 	fd = real_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return; /* it just isn't asked by others */
-	n = snprintf(text, sizeof(text), "%d\n", eventfd);
-	(void)!real_write(fd, text, (size_t)n);
+		return; /* others just don't know */
+	(void)!real_write(fd, text, strlen(text));
 	real_close(fd);
+}
+
+void inuse_publish(const char *device, int eventfd)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d\n", eventfd);
+	publish(device, eventfd < 0 ? NULL : text);
+}
+
+void inuse_own(const char *group, bool owned)
+{
+	publish(group, owned ? "" : NULL);
+}
+
+static bool owns(const char *group, int pid, void *arg)
+{
+	char path[PATH_ROOM];
+
+	return request_path(group, pid, path, sizeof(path)) && !real_access(path, F_OK);
+}
+
+bool inuse_owned(const char *group)
+{
+	return inuse_each(group, owns, NULL);
 }
 
 /* An eventfd that another process has under the number; -1: it can't be had. */

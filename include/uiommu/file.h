@@ -236,6 +236,7 @@ UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
 /**
  * struct uiommu_tree_store_ops - what a write to a file of the tree may ask
  * @in_use: has anybody the device open, in whatever process?  "0000:01:00.0"
+ * @owned: has a container, in whatever process, the DMA of a group?  "group-0"
  * @request: ask whoever has it open to release it: the write waits for that
  * @reset: reset the device, in all processes that have it open
  * @config: write these bytes to the config space of the device, in all other processes that
@@ -245,6 +246,7 @@ UIOMMU_API void uiommu_tree_refresh(int dirfd, const char *path);
  */
 struct uiommu_tree_store_ops {
 	bool (*in_use)(void *opaque, const char *device);
+	bool (*owned)(void *opaque, const char *group);
 	void (*request)(void *opaque, const char *device);
 	void (*reset)(void *opaque, const char *device);
 	bool (*config)(void *opaque, const char *device, uint64_t offset, const void *bytes,
@@ -355,9 +357,9 @@ UIOMMU_API int uiommu_vfio_reset(struct uiommu *ctx, const char *device);
 UIOMMU_API int uiommu_vfio_request(struct uiommu *ctx, const char *device);
 
 /**
- * uiommu_file_device() - the device that a file is open on
+ * uiommu_file_device() - the device, or group, that a file is open on
  *
- * Return: "0000:01:00.0", as long as the file is held; NULL: it's no device's.
+ * Return: "0000:01:00.0" or "group-0", as long as the file is held; NULL: it's nobody's.
  */
 UIOMMU_API const char *uiommu_file_device(const struct uiommu_file *file);
 

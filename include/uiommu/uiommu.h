@@ -139,6 +139,8 @@ struct uiommu_mapped {
  *	under locks of the library; must not call back.
  * @request: @device is open, and @eventfd (of @eventfd_get; NULL: none any more) asks its user to
  *	release it: for hosts with several processes.  As @driver.
+ * @owned: a container has, or has not any more, the DMA of @group ("group-0", uiommu_file_device()).
+ *	As @driver.
  * @config: what the config space of @device is now, since VFIO has changed it; all of it, @size
  *	bytes.  As @driver.
  * @config_kept: the config space of @device as somebody wrote it while nobody had the device
@@ -159,6 +161,7 @@ struct uiommu_host_ops {
 	bool (*mapped)(void *opaque, uint64_t addr, uint64_t length, struct uiommu_mapped *out);
 	int (*driver)(void *opaque, const char *device, char *name, size_t size);
 	void (*request)(void *opaque, const char *device, void *eventfd);
+	void (*owned)(void *opaque, const char *group, bool is);
 	void (*config)(void *opaque, const char *device, const void *bytes, size_t size);
 	int (*config_kept)(void *opaque, const char *device, void *bytes, size_t size);
 };

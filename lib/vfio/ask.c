@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "idxd/idxd.h"
+#include "vfio/group.h"
 #include "vfio/vfio.h"
 
 struct vfio_device *vfio_find(struct uiommu *ctx, const char *name)
@@ -46,6 +47,11 @@ int uiommu_vfio_request(struct uiommu *ctx, const char *device)
 
 const char *uiommu_file_device(const struct uiommu_file *file)
 {
+	const struct vfio_group *group =
+		vfio_group_from_file((struct uiommu_file *)(uintptr_t)file);
+
+	if (group)
+		return group->name;
 	if (file->ops != &vfio_device_ops)
 		return idxd_file_device(file);
 	/* file is its first member */

@@ -421,13 +421,24 @@ static int write_uevent(struct bind *bind, const struct bind_device *dev)
 	return bind_write_at(bind->rootfd, path, text);
 }
 
+/* Has anybody the DMA of its group for himself? */
+static bool dma_owned(struct bind *bind, const struct bind_device *dev)
+{
+	char group[16], name[32];
+
+	if (bind_group(bind, dev, group, sizeof(group)))
+		return false;
+	snprintf(name, sizeof(name), "group-%s", group);
+	return (bind->owned && bind->owned(bind->opaque, name)) ||
+	       group_has(bind, dev, group, is_open);
+}
+
 int bind_attach(struct bind *bind, struct bind_device *dev, const char *driver)
 {
-	char path[BIND_PATH], to[BIND_PATH], group[16];
+	char path[BIND_PATH], to[BIND_PATH];
 	int rc;
 
-	if (!bind_manages_dma(driver) && !bind_group(bind, dev, group, sizeof(group)) &&
-	    group_has(bind, dev, group, is_open))
+	if (!bind_manages_dma(driver) && dma_owned(bind, dev))
 		return -EBUSY;
 	snprintf(to, sizeof(to), "bus/pci/drivers/%s", driver);
 	rc = link_in_sys(bind->rootfd, to, dev->name, dev->path);

@@ -19,12 +19,14 @@
  *  rootfd	its "root"
  *  lockfd	its manifest, which holds the lock
  *  in_use	has anybody the device open?  NULL: nobody
+ *  owned	has a container the group?  NULL: no
  */
 struct bind {
 	int dirfd;
 	int rootfd;
 	int lockfd;
 	bool (*in_use)(void *opaque, const char *device);
+	bool (*owned)(void *opaque, const char *group);
 	void *opaque;
 };
 

@@ -39,6 +39,16 @@ static bool has_iommu(const struct vfio_group *group)
 
 /* ---- container ---- */
 
+/* A container has the group's DMA, whether a device is open or not; an iommufd hasn't. */
+static void tell_owned_locked(const struct vfio_group *group)
+{
+	const struct uiommu *ctx = group->ctx;
+
+	ui_mutex_assert_held(&group->lock);
+	if (ctx->host && ctx->host->owned)
+		ctx->host->owned(ctx->opaque, group->name, group->container);
+}
+
 static long unset_container(struct vfio_group *group)
 {
 	struct vfio_container *container = NULL;
@@ -54,6 +64,7 @@ static long unset_container(struct vfio_group *group)
 	if (!rc) {
 		container = vfio_container_leave(group);
 		group->iommufd = NULL;
+		tell_owned_locked(group);
 	}
 	ui_mutex_unlock(&group->lock);
 	if (container)
@@ -103,6 +114,8 @@ static long set_container(struct vfio_group *group, struct uiommu_mm *mm, uint64
 		rc = in_kernel ? -EPERM : vfio_container_join(container, group);
 	else
 		rc = set_iommufd_locked(group, file);
+	if (!rc)
+		tell_owned_locked(group);
 	ui_mutex_unlock(&group->lock);
 	if (!UIOMMU_IS_ERR(file))
 		uiommu_file_put(file);
@@ -288,6 +301,8 @@ static void group_release(struct uiommu_file *file)
 	ictx = group->iommufd;
 	group->iommufd = NULL;
 	group->opened = NULL;
+	if (container)
+		tell_owned_locked(group);
 	ui_mutex_unlock(&group->lock);
 	if (container)
 		vfio_container_put(container);
@@ -372,6 +387,7 @@ static struct vfio_group *group_get(struct vfio_device *vdev)
 	ui_mutex_init(&group->lock);
 	CDS_INIT_LIST_HEAD(&group->devices);
 	snprintf(group->path, sizeof(group->path), "/dev/vfio/%u", group->id);
+	snprintf(group->name, sizeof(group->name), "group-%u", group->id);
 	group->node.path = group->path;
 	group->node.rdev = makedev(state->group_major, state->group_minor++);
 	group->node.open = group_open;

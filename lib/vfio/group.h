@@ -11,7 +11,7 @@ struct vfio_container;
 
 /*
  * Refs: none; lives as long as it has devices.
- *  ctx, id, iommu, path, node	immutable; iommu is the devices', which keep it
+ *  ctx, id, iommu, path, name, node	immutable; iommu is the devices', which keep it
  *  state_node			pci->lock
  *  devices			lock
  *  opened			lock; the one open file, or NULL
@@ -26,6 +26,7 @@ struct vfio_group {
 	unsigned int id;
 	struct uiommu_group *iommu;
 	char path[24];
+	char name[24]; /* "group-3", as hosts know it */
 	struct ui_node node;
 	struct cds_list_head state_node;
 

@@ -253,6 +253,7 @@ ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t 
 		return 0;
 	memcpy(store.text, text, store.length);
 	store.bind.in_use = ops ? ops->in_use : NULL;
+	store.bind.owned = ops ? ops->owned : NULL;
 	store.bind.opaque = opaque;
 	rc = bind_open(&store.bind, dirfd);
 	if (!rc) {
