@@ -37,8 +37,8 @@ const uint64_t dsa_opcap = OP(DSA_OP_NOOP) | OP(DSA_OP_BATCH) | OP(DSA_OP_DRAIN)
 	((uint64_t)DSA_GRPCFG >> 8 | (uint64_t)DSA_WQCFG >> 8 << 16 |                              \
 	 (uint64_t)DSA_MSIXPERM >> 8 << 32)
 
-/* A software reset brings it back. */
-#define GENSTS_HALT 3u
+/* Halted, and what is sure to bring it back is a reset of the function. */
+#define GENSTS_HALT (3u | 1u << 2)
 
 #define SWERR_VALID 1u
 #define SWERR_OVERFLOW 2u
@@ -46,6 +46,7 @@ const uint64_t dsa_opcap = OP(DSA_OP_NOOP) | OP(DSA_OP_BATCH) | OP(DSA_OP_DRAIN)
 #define SWERR_WQ 8u
 #define SWERR_BATCH 16u
 #define SWERR_WRITE 32u
+#define SWERR_PRIV 64u
 
 #define PASID_WIDTH 20u
 #define PRI_CAPACITY 512u
@@ -78,32 +79,38 @@ void dsa_swerr(struct uiommu_pci_device *pdev, const struct dsa_wq *wq, const st
 	       uint8_t error)
 {
 	struct dsa *dsa = uiommu_pci_priv(pdev);
-	uint64_t first = SWERR_DESC | SWERR_WQ | (uint64_t)error << 8 | (uint64_t)wq->index << 16 |
+	/* That it was a write has a bit of its own here. */
+	uint64_t code = error & ~DSA_STATUS_WRITE;
+	uint64_t first = SWERR_DESC | SWERR_WQ | code << 8 | (uint64_t)wq->index << 16 |
 			 (uint64_t)dsa_opcode(&job->cur) << 32 | (uint64_t)job->pasid << 40;
 
 	if (!swerr_begin(dsa))
 		return;
-	if (job->batch)
+	if (job->inside)
 		first |= SWERR_BATCH;
 	if (job->fault.perm & UIOMMU_WRITE)
 		first |= SWERR_WRITE;
-	dsa->swerr[1] = job->index | (error == DSA_BAD_FLAGS ? job->record.extra[0] << 32 : 0);
+	if (job->cur.pasid_priv >> 31)
+		first |= SWERR_PRIV;
+	dsa->swerr[1] = (job->inside ? job->index : 0) |
+			(error == DSA_BAD_FLAGS ? job->record.extra[0] << 32 : 0);
 	dsa->swerr[2] = job->fault.addr;
 	dsa->swerr[3] = 0;
 	swerr_end(pdev, dsa, first);
 }
 
-void dsa_swerr_portal(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
-		      enum dsa_portal_error error)
+void dsa_swerr_device(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
+		      enum dsa_device_error error)
 {
 	struct dsa *dsa = uiommu_pci_priv(pdev);
+	uint64_t which = wq ? SWERR_WQ | (uint64_t)wq->index << 16 : 0;
 
 	if (!swerr_begin(dsa))
 		return;
 	dsa->swerr[1] = 0;
 	dsa->swerr[2] = 0;
 	dsa->swerr[3] = 0;
-	swerr_end(pdev, dsa, SWERR_WQ | (uint64_t)error << 8 | (uint64_t)wq->index << 16);
+	swerr_end(pdev, dsa, which | (uint64_t)error << 8);
 }
 
 bool dsa_running(struct uiommu_pci_device *pdev)
@@ -119,6 +126,7 @@ bool dsa_running(struct uiommu_pci_device *pdev)
 	/* Nothing of what is queued can come to a good end. */
 	for (unsigned int i = 0; i < DSA_WQS; i++)
 		dsa_wq_abort(pdev, &dsa->wq[i], DSA_ABORT_ALL);
+	dsa_swerr_device(pdev, NULL, DSA_PCI_ERROR);
 	if (dsa_load32(&dsa->genctrl) & DSA_GENCTRL_HALT_INT)
 		dsa_interrupt(pdev, DSA_INTC_HALT);
 	return false;
@@ -202,8 +210,12 @@ static uint64_t dsa_mmio_read(struct uiommu_pci_device *pdev, unsigned int bar, 
 
 static void write_table(struct dsa *dsa, uint32_t *word, struct dsa_wq *wq, uint32_t value)
 {
-	bool locked = wq ? dsa_load32(&wq->enabled) : dsa_load32(&dsa->enabled);
+	/* A queue that was disabled may still have work. */
+	bool locked = wq ? dsa_load32(&wq->enabled) || !dsa_wq_idle(wq) : dsa_load32(&dsa->enabled);
 
+	/* The occupancy, of which there is none, and the state are only read. */
+	if (wq && word >= &wq->cfg[4] && word < &wq->cfg[8])
+		return;
 	/* Of a queue in use only the threshold. */
 	if (!locked || (wq && word == &wq->cfg[1]) ||
 	    (word >= dsa->msixperm && word < dsa->msixperm + DSA_VECTORS * 2))

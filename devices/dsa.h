@@ -133,8 +133,11 @@ enum dsa_status {
 	DSA_BAD_PRIV = 0x1d,
 	DSA_TRANSLATION_FAIL = 0x22,
 };
-/* Of what never became a descriptor of a queue: only in SWERR. */
-enum dsa_portal_error {
+/* Of what was no descriptor of a queue, or not yet: only in SWERR. */
+enum dsa_device_error {
+	DSA_PCI_ERROR = 0x51,	  /* no bus mastering, while it is enabled */
+	DSA_COMMAND_ERROR = 0x52, /* a command while one is active */
+	/* No source but the specification has these, which couldn't be compared with it. */
 	DSA_PORTAL_DISABLED = 0x81,
 	DSA_PORTAL_SHARED = 0x82,    /* it was posted, to a shared queue */
 	DSA_PORTAL_DEDICATED = 0x83, /* it wasn't, to a dedicated one */
@@ -199,6 +202,13 @@ struct dsa_fault {
 	bool untranslated;
 };
 
+/* The last page request, and whether the answer was no. */
+struct dsa_answer {
+	uint64_t addr;
+	uint32_t perm;
+	bool refused;
+};
+
 /*
  * A descriptor that is being done, and what of it is.
  *  desc	as submitted
@@ -207,12 +217,15 @@ struct dsa_fault {
  *  record	of cur; status DSA_NONE until it is done
  *  index, failed	of a batch: descriptors that are done; did one of them fail
  *  listed, listed_end	of a batch: which of its descriptors are in wq->list
+ *  inside	of a batch: cur is one of its descriptors
+ *  checked	cur was looked at: it's good, or the record says what is wrong
  *  asked	page requests for one address in a row
  */
 struct dsa_job {
 	bool active;
 	bool batch;
-	bool fetched;
+	bool inside;
+	bool checked;
 	bool failed;
 	bool crc_started;
 	uint32_t index;
@@ -221,12 +234,12 @@ struct dsa_job {
 	uint32_t pasid;
 	uint32_t crc;
 	uint32_t asked;
-	uint64_t asked_for;
 	uint64_t done;
 	struct dsa_desc desc;
 	struct dsa_desc cur;
 	struct dsa_record record;
 	struct dsa_fault fault;
+	struct dsa_answer answer;
 };
 
 /* dropped: by an abort, which the engine's owner does. */
@@ -321,9 +334,9 @@ void dsa_interrupt(struct uiommu_pci_device *pdev, uint32_t cause);
 /* The first error stays until software has seen it; others are an overflow. */
 void dsa_swerr(struct uiommu_pci_device *pdev, const struct dsa_wq *wq, const struct dsa_job *job,
 	       uint8_t error);
-/* The same of what no queue took. */
-void dsa_swerr_portal(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
-		      enum dsa_portal_error error);
+/* The same of what no queue took, and with no queue of the device. */
+void dsa_swerr_device(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
+		      enum dsa_device_error error);
 /* Can the device go on?  It can't without bus mastering, and then halts until a reset. */
 bool dsa_running(struct uiommu_pci_device *pdev);
 

@@ -2,7 +2,7 @@
 /*
  * dsa_cmd.c - commands of the device
  *
- * One at a time: while CMDSTS says ACTIVE, another is dropped.  A command that waits for
+ * One at a time: while CMDSTS says ACTIVE, another is a software error.  A command that waits for
  * queues (disable, drain, abort) is over when the last of them is idle; whoever
  * makes it so says so.  That may be inside the write of the command itself.
  */
@@ -241,6 +241,8 @@ static void stop_queues(struct uiommu_pci_device *pdev, struct dsa *dsa, uint32_
 		else if (is_abort(command))
 			dsa_wq_abort(pdev, &dsa->wq[i], DSA_ABORT_ALL);
 	}
+	/* From now on it may be over: nothing is stopped that is started after it. */
+	dsa_store32(&dsa->cmd, value);
 	dsa_command_poll(pdev);
 }
 
@@ -251,8 +253,10 @@ void dsa_command(struct uiommu_pci_device *pdev, uint32_t value)
 	enum command_error error;
 
 	do {
-		if (status & DSA_CMDSTS_ACTIVE)
+		if (status & DSA_CMDSTS_ACTIVE) {
+			dsa_swerr_device(pdev, NULL, DSA_COMMAND_ERROR);
 			return;
+		}
 	} while (!__atomic_compare_exchange_n(&dsa->cmdsts, &status, DSA_CMDSTS_ACTIVE, false,
 					      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	error = check(pdev, dsa, value);
@@ -270,7 +274,6 @@ void dsa_command(struct uiommu_pci_device *pdev, uint32_t value)
 		done(pdev, dsa, value, 0);
 		break;
 	default:
-		dsa_store32(&dsa->cmd, value);
 		stop_queues(pdev, dsa, value);
 	}
 }

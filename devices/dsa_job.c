@@ -40,7 +40,6 @@ void dsa_job_start(struct dsa_wq *wq, const struct dsa_desc *desc)
 	job->batch = dsa_opcode(desc) == DSA_OP_BATCH;
 	job->desc = *desc;
 	job->cur = *desc;
-	job->fetched = !job->batch;
 	job->pasid = dsa_pasid_of(wq, desc);
 }
 
@@ -116,9 +115,10 @@ static bool moves_data(uint8_t opcode)
 	return opcode >= DSA_OP_MEMMOVE;
 }
 
+/* Addresses go round at the end of 64 bits. */
 static bool overlap(uint64_t a, uint64_t b, uint32_t size)
 {
-	return a < b + size && b < a + size;
+	return a - b < size || b - a < size;
 }
 
 /* A vector may be named if its permission is for the same PASID as the work is. */
@@ -197,11 +197,12 @@ static enum dsa_status check(const struct dsa *dsa, const struct dsa_wq *wq, boo
 	return moves_data(opcode) ? check_data(wq, desc) : DSA_NONE;
 }
 
-/* The descriptor at hand is looked at before anything is done. */
+/* The descriptor at hand is looked at, once, before anything is done. */
 static void check_record(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool inside)
 {
 	struct dsa_job *job = &wq->job;
 
+	job->checked = true;
 	job->record.status = (uint8_t)check(uiommu_pci_priv(pdev), wq, inside);
 	if (job->record.status == DSA_BAD_FLAGS)
 		job->record.extra[0] = bad_flags(wq, &job->cur);
@@ -286,7 +287,7 @@ static bool run_one(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool insi
 {
 	struct dsa_job *job = &wq->job;
 
-	if (!job->record.status && !job->done && !job->crc_started)
+	if (!job->checked)
 		check_record(pdev, wq, inside);
 	while (!job->record.status) {
 		if (dsa_op_run(pdev, wq)) {
@@ -304,11 +305,12 @@ static void next_of_batch(struct dsa_job *job)
 {
 	job->failed |= job->record.status != DSA_SUCCESS;
 	job->index++;
-	job->fetched = false;
+	job->inside = false;
 	job->crc_started = false;
 	job->done = 0;
 	memset(&job->record, 0, sizeof(job->record));
 	memset(&job->fault, 0, sizeof(job->fault));
+	memset(&job->answer, 0, sizeof(job->answer));
 }
 
 /* The batch itself: @status in its record.  False: the record's page is needed. */
@@ -316,6 +318,8 @@ static bool finish_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, enum
 {
 	struct dsa_job *job = &wq->job;
 
+	job->inside = false;
+	job->checked = true;
 	job->cur = job->desc;
 	if (!job->record.status) {
 		job->record.status = (uint8_t)status;
@@ -330,7 +334,6 @@ static bool fetch_list(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	struct dsa_job *job = &wq->job;
 	const size_t size = sizeof(struct dsa_desc);
 	uint32_t want = job->desc.size - job->index;
-	struct dsa_fault fault = job->fault;
 	size_t got;
 
 	if (want > DSA_PREFETCH)
@@ -338,7 +341,7 @@ static bool fetch_list(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	got = dsa_read(pdev, wq, job->desc.src + job->index * size, wq->list, want * size) / size;
 	/* What was missed of the later ones is looked for again in their turn. */
 	if (got)
-		job->fault = fault;
+		memset(&job->fault, 0, sizeof(job->fault));
 	job->listed = job->index;
 	job->listed_end = job->index + (uint32_t)got;
 	return got;
@@ -352,7 +355,8 @@ static bool fetch(struct uiommu_pci_device *pdev, struct dsa_wq *wq, bool *over)
 
 	if (job->index < job->listed_end || fetch_list(pdev, wq)) {
 		job->cur = wq->list[job->index - job->listed];
-		job->fetched = true;
+		job->inside = true;
+		job->checked = false;
 		/* What the batch was submitted with. */
 		own = job->cur.pasid_priv & 0x7ff00000u;
 		job->cur.pasid_priv = own | (job->desc.pasid_priv & 0x800fffffu);
@@ -370,14 +374,12 @@ static bool run_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	bool over = false;
 
 	/* Its own checks, before anything of it is looked at. */
-	if (!job->index && !job->fetched && !job->record.status) {
-		job->cur = job->desc;
+	if (!job->checked)
 		check_record(pdev, wq, false);
-	}
-	if (!job->fetched && job->record.status)
+	if (!job->inside && job->record.status)
 		return finish_batch(pdev, wq, DSA_BATCH_FAIL);
 	while (job->index < job->desc.size) {
-		if (!job->fetched && !fetch(pdev, wq, &over))
+		if (!job->inside && !fetch(pdev, wq, &over))
 			return false;
 		if (over)
 			return finish_batch(pdev, wq, DSA_BATCH_PAGE_FAULT);
@@ -388,7 +390,6 @@ static bool run_batch(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 			return false;
 		next_of_batch(job);
 	}
-	job->fetched = false;
 	return finish_batch(pdev, wq, job->failed ? DSA_BATCH_FAIL : DSA_SUCCESS);
 }
 

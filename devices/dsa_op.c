@@ -76,11 +76,11 @@ static size_t present(struct dsa_wq *wq, uint32_t perm, uint64_t addr, size_t le
 	return done < length ? done : length;
 }
 
-/* What was kept of there isn't good any more; a refusal of the same page still counts. */
+/* What was kept of there isn't good any more; that the page was refused before counts. */
 static void fault_at(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
 {
-	const struct dsa_fault *last = &wq->job.fault;
-	bool refused = last->refused && last->addr == addr && last->perm == perm;
+	const struct dsa_answer *answer = &wq->job.answer;
+	bool refused = answer->refused && answer->addr == addr && answer->perm == perm;
 
 	atc_entry(wq, addr, perm)->where = 0;
 	wq->job.fault = (struct dsa_fault){

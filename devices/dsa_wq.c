@@ -121,13 +121,15 @@ static bool ask(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	uint64_t old = dsa_load64(&wq->engine), new;
 
 	/* A handler that says SUCCESS and does nothing must not keep us for ever. */
-	if (job->asked_for != job->fault.addr)
+	if (job->answer.addr != job->fault.addr)
 		job->asked = 0;
-	job->asked_for = job->fault.addr;
-	if (++job->asked > SAME_PAGE_MAX) {
-		job->fault.refused = true;
+	job->answer = (struct dsa_answer){
+		.addr = job->fault.addr,
+		.perm = job->fault.perm,
+		.refused = ++job->asked > SAME_PAGE_MAX,
+	};
+	if (job->answer.refused)
 		return true;
-	}
 	if (job->pasid != UIOMMU_NO_PASID) {
 		fault.flags |= UIOMMU_FAULT_PASID_VALID | UIOMMU_FAULT_RESPONSE_NEEDS_PASID;
 		fault.pasid = job->pasid;
@@ -150,7 +152,7 @@ static bool ask(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 			new = with_phase(old, WAITING);
 	} while (!dsa_change(&wq->engine, &old, new));
 	if (phase_of(old) == REFUSED)
-		job->fault.refused = true;
+		job->answer.refused = true;
 	return phase_of(new) == BUSY;
 }
 
@@ -278,7 +280,7 @@ void dsa_page_response(struct uiommu_pci_device *pdev, const struct uiommu_page_
 			return;
 	} while (!dsa_change(&wq->engine, &old, new));
 	if (phase_of(new) == BUSY) {
-		wq->job.fault.refused = !granted;
+		wq->job.answer.refused = !granted;
 		run(pdev, wq);
 	}
 }
@@ -287,9 +289,9 @@ void dsa_page_response(struct uiommu_pci_device *pdev, const struct uiommu_page_
 
 /* What can't be told so is lost, and the register tells of it. */
 static bool refuse(struct uiommu_pci_device *pdev, const struct dsa_wq *wq,
-		   enum dsa_portal_error error, bool deferrable)
+		   enum dsa_device_error error, bool deferrable)
 {
-	dsa_swerr_portal(pdev, wq, error);
+	dsa_swerr_device(pdev, wq, error);
 	return !deferrable;
 }
 

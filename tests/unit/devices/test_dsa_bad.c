@@ -156,13 +156,13 @@ static void test_halt(void **state)
 	set(DSA_GENCTRL, 2, 4);
 	pci_config_write(b.pdev, 4, &off, 2);
 	assert_int_equal(run(desc), DSA_NONE);
-	assert_int_equal(reg(DSA_GENSTS, 4), 3);
+	assert_int_equal(reg(DSA_GENSTS, 4), 7);
 	assert_int_equal(reg(DSA_INTCAUSE, 4), DSA_INTC_HALT);
 	pci_config_write(b.pdev, 4, &on, 2);
-	assert_int_equal(reg(DSA_GENSTS, 4), 3);
+	assert_int_equal(reg(DSA_GENSTS, 4), 7);
 	assert_int_equal(run(desc), DSA_NONE);
 	assert_int_equal(pci_mmio_enqueue(b.pdev, 2, 0, &desc), -EAGAIN);
-	assert_int_equal(reg(DSA_SWERR, 8), 0);
+	assert_int_equal(reg(DSA_SWERR, 8), 0x5101);
 	assert_int_equal(command(1, 0), 0x03);
 	assert_int_equal(command(7, 1), 0x03);
 
@@ -172,7 +172,7 @@ static void test_halt(void **state)
 	assert_int_equal(run(desc), DSA_SUCCESS);
 	/* Seen by who only looks, and by a reset of the function. */
 	pci_config_write(b.pdev, 4, &off, 2);
-	assert_int_equal(reg(DSA_GENSTS, 4), 3);
+	assert_int_equal(reg(DSA_GENSTS, 4), 7);
 	pci_config_write(b.pdev, 4, &on, 2);
 	assert_int_equal(pci_reset(b.pdev), 0);
 	assert_int_equal(reg(DSA_GENSTS, 4), 0);

@@ -275,7 +275,7 @@ static void test_halt_at_work(void **state)
 	answer(true);
 	assert_int_equal(reg(DSA_INTCAUSE, 4), DSA_INTC_HALT);
 	pci_config_write(b.pdev, 4, &on, 2);
-	assert_int_equal(reg(DSA_GENSTS, 4), 3);
+	assert_int_equal(reg(DSA_GENSTS, 4), 7);
 	assert_int_equal(record(0)->status, DSA_NONE);
 	assert_int_equal(command(5, 0), 0);
 }
