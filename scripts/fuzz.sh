@@ -17,7 +17,7 @@ if [ ! -f "$build/build.ninja" ]; then
 	CC=clang meson setup "$build" -Dwerror=true -Dfuzz=true -Dbench=false --buildtype=debug \
 		-Doptimization=1 -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false
 fi
-ninja -C "$build" tests/fuzz/fuzz-iommufd tests/fuzz/fuzz-vfio tests/fuzz/fuzz-text
+ninja -C "$build" tests/fuzz/fuzz-iommufd tests/fuzz/fuzz-vfio tests/fuzz/fuzz-dsa tests/fuzz/fuzz-text
 
 [ -d "$build/seeds" ] || tests/fuzz/seeds.py "$build/seeds" "$@"
 
@@ -42,7 +42,8 @@ run()
 		"$found/log"
 }
 
-run iommufd 60
-run vfio 25
+run iommufd 45
+run vfio 20
+run dsa 20
 run text 15
 exit "$failed"

@@ -7,7 +7,7 @@ OUT/iommufd comes from the recordings.  One is cut into windows; each comes with
 operations before it that made what it names, so that it stands alone.  Recordings have
 no DMA: devices write to and read from each map that they reach.  Without recordings: all
 in tests/oracle/recorded.  OUT/text has a few specs, manifests and instructions; OUT/vfio
-a device that is opened, bound and attached.
+a device that is opened, bound and attached; OUT/dsa an accelerator that is used.
 """
 import gzip
 import os
@@ -317,6 +317,80 @@ def vfio_seeds(folder):
         write(folder, name, b''.join(ops))
 
 
+def dsa_seeds(folder):
+    """Each operation, whole and over a page that is missing; batches; what waits and is ended."""
+    os.makedirs(folder, exist_ok=True)
+    kinds = shapes('dsa_ops.def')
+    page, rec, missing, some = 0x1000, 0x20000, 15 * 0x1000 + 0xff0, 8 << 60
+
+    def do(name, *args):
+        return op(kinds, name, *args)
+
+    def post(opcode, flags=0, src=0, dst=8 * page, size=64, record=rec, portal=0, name='POST'):
+        return do(name, portal, opcode, flags, src, dst, size, record)
+
+    start = [do('SET_UP', 0)]
+    inputs = {}
+    for opcode in range(10):
+        inputs['op-%d' % opcode] = start + [
+            do('OWN', 0, 0, 1, 0), post(opcode), do('OWN', 0, 0, 2, 5 * page),
+            post(opcode, src=missing), do('OWN', 0, 0, 3, 6 * page),
+            post(opcode, dst=missing, size=some | 9000), do('OWN', 0, 0, 1, missing),
+            post(opcode, flags=2, src=missing, size=some | 5000), do('ANSWER', 0, 0, 1),
+            do('ANSWER', 0, 0, 1), do('ANSWER', 0, 2, 0), do('ANSWER', 0, 0, 1),
+            post(opcode, flags=2, dst=24 * page - 16), do('ANSWER', 0, 3, 0)]
+        inputs['flags-%d' % opcode] = start + [
+            part for bit in range(24) for part in (do('NEXT', 0, 32 + bit), post(opcode))]
+        inputs['refused-%d' % opcode] = start + [
+            do('OWN', 0, 0, 2, 0), post(opcode, flags=2, src=missing - 512, dst=missing - 256,
+                                        size=some | 4000)] + 4 * [do('ANSWER', 0, 2, 0)]
+        inputs['shared-%d' % opcode] = start + [
+            do('OWN', 1, 0, 1, 0), post(opcode, name='ENQUEUE', portal=4),
+            do('OWN', 2, 0, 1, 0), post(opcode, name='ENQUEUE', portal=5), do('ATTACH', 2, 1),
+            do('OWN', 2, 0, 1, 0),
+            post(opcode, flags=2, src=missing, name='ENQUEUE', portal=4), do('DETACH', 2),
+            post(opcode, portal=8)]
+    for flags in (0, 2):
+        batch = start + [do('DESC', i, i % 10, flags, i * 256, missing if i == 9 else 8 * page,
+                            64, rec + 64 + 32 * i) for i in range(12)]
+        inputs['batch-%d' % flags] = batch + [
+            post(1, flags, size=12), do('ANSWER', 0, 0, 1), post(1, flags, size=12),
+            do('ANSWER', 0, 2, 0), do('NEXT', 0, 32), do('DESC', 11, 7, 0, 0, 0, 0, rec),
+            post(1, flags, size=12)]
+        # Itself, each other, and a list whose end is missing.
+        inputs['lists-%d' % flags] = start + [
+            do('DESC', 0, 1, 0, 0, 0, 2, rec + 32), do('DESC', 1, 2, 0, 7, 60 * page, 128, rec),
+            post(1, flags, size=4), do('PAGES', 0, 61, 0, 0), post(1, flags, src=60, size=9),
+            do('ANSWER', 0, 0, 0), do('ANSWER', 0, 0, 1), post(1, flags, record=61 * page, size=2),
+            do('ANSWER', 0, 2, 0)]
+    wait = start + [post(0, 2, missing), post(2, dst=page), post(2, dst=2 * page)]
+    for name, then in {
+            'drain': [do('COMMAND', 8, 1), do('COMMAND', 3, 0), do('ANSWER', 0, 0, 1)],
+            'disable': [do('COMMAND', 39, 1), do('CONFIG', 0, 3, 0), do('ANSWER', 0, 2, 0)],
+            'abort': [do('COMMAND', 9, 1), do('ANSWER', 0, 0, 1), post(0)],
+            'abort-pasid': [do('COMMAND', 12, 0), do('COMMAND', 12, 1), do('ANSWER', 0, 0, 1)],
+            'reset': [do('COMMAND', 5, 0), do('ANSWER', 0, 0, 1), do('SET_UP', 0), post(0)],
+            'flr': [do('RESET'), do('ANSWER', 0, 0, 1), do('SET_UP', 0), post(0)],
+            'master': [do('MASTER', 0), do('ANSWER', 0, 0, 1), do('MASTER', 1), post(0),
+                       do('SET_UP', 0), post(0)],
+            'detach': [do('DETACH', 0), do('ATTACH', 0, 1), post(0)],
+            'full': 10 * [post(2)] + 6 * [post(0, 2, missing, name='ENQUEUE', portal=4)] +
+                    [do('ANSWER', 0, 0, 1)]}.items():
+        inputs['wait-' + name] = wait + then
+    # Pages that were there, and then weren't, and were again; and the other PASID's.
+    inputs['stale'] = start + [
+        part for rights in (0, 1, 3) for opcode in (0, 2, 3, 5, 6)
+        for part in (do('PAGES', 0, 8, 1, rights), do('OWN', 0, 0, 2, 0),
+                     post(opcode, 0, 3 * page, 8 * page + 0xf00, some | 5000))]
+    inputs['records'] = start + [post(7, flags, record=at) for flags in (0, 2)
+                                 for at in (24 * page, 16 * page, 7 << 60 | 0x8001, 14 << 60)]
+    inputs['interrupts'] = start + [
+        part for handle in (0, 1, 8, 9, 0xffff)
+        for part in (do('OWN', 0, handle, 0, 0), post(7, 16), do('REGISTER', 5, 2, 2, 4))]
+    for name, ops in inputs.items():
+        write(folder, name, b''.join(ops))
+
+
 def main():
     out = os.path.join(sys.argv[1], 'iommufd')
     folder = os.path.join(HERE, '..', 'oracle', 'recorded')
@@ -336,6 +410,7 @@ def main():
     hand_seeds(out)
     text_seeds(os.path.join(sys.argv[1], 'text'))
     vfio_seeds(os.path.join(sys.argv[1], 'vfio'))
+    dsa_seeds(os.path.join(sys.argv[1], 'dsa'))
     print('%d inputs from %d recordings' % (count, len(files)))
 
 
