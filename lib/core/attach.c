@@ -146,6 +146,22 @@ static uint64_t slot_settled(struct uiommu_group *group, uint64_t *slot)
 	return word;
 }
 
+/* ---- resets ---- */
+
+void core_reset_begin(struct uiommu_device *dev)
+{
+	ui_mutex_lock(&dev->group->mutex);
+	dev->group->resets++;
+	ui_mutex_unlock(&dev->group->mutex);
+}
+
+void core_reset_end(struct uiommu_device *dev)
+{
+	ui_mutex_lock(&dev->group->mutex);
+	dev->group->resets--;
+	ui_mutex_unlock(&dev->group->mutex);
+}
+
 /* ---- attach ---- */
 
 static int attach_locked(struct uiommu_domain *domain, struct uiommu_group *group, uint32_t pasid,
@@ -156,7 +172,7 @@ static int attach_locked(struct uiommu_domain *domain, struct uiommu_group *grou
 
 	if (UIOMMU_IS_ERR(slot))
 		return (int)UIOMMU_PTR_ERR(slot);
-	if (slot_settled(group, slot) != SLOT_EMPTY)
+	if (slot_settled(group, slot) != SLOT_EMPTY || group->resets)
 		return -EBUSY;
 	rc = group_switch(group, pasid, domain, NULL);
 	if (rc)
@@ -201,6 +217,8 @@ static struct uiommu_attach_handle *replace_locked(struct uiommu_domain *domain,
 	word = slot ? slot_settled(group, slot) : SLOT_EMPTY;
 	if (word == SLOT_EMPTY)
 		return UIOMMU_ERR_PTR(-EINVAL);
+	if (group->resets)
+		return UIOMMU_ERR_PTR(-EBUSY);
 	/* Stays attached, and so alive, while we hold the mutex. */
 	old = core_slot_handle(word);
 	rc = group_switch(group, pasid, domain, old->domain);

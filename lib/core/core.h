@@ -99,6 +99,7 @@ struct core_table {
  *		mutex, read without it
  *  table	set once, under mutex; so is each leaf.  Freed with the group.
  *  devices	mutex
+ *  resets	mutex; of its devices, that are under way
  *  changed	signalled under mutex when a slot stops being busy
  *  fault_lock, fault_cond, fault_waiters	iopf's: the page requests of all its devices and
  *		handles, see iopf/iopf.h; innermost
@@ -111,6 +112,7 @@ struct uiommu_group {
 	struct ui_mutex mutex;
 	struct ui_cond changed;
 	struct cds_list_head devices;
+	unsigned int resets;
 	struct ui_mutex fault_lock;
 	struct ui_cond fault_cond;
 	unsigned int fault_waiters;
@@ -222,6 +224,15 @@ int core_for_each_slot(struct uiommu_group *group, uint32_t from,
 
 /* Detaches everything; the group has a device left, or none. */
 void core_detach_all(struct uiommu_group *group);
+
+/* ---- attach.c, for pci ---- */
+
+/*
+ * A device that has ATS is being reset: it is to have no translations, so until the reset is
+ * over its group is given no other domain.  Detaching goes on.
+ */
+void core_reset_begin(struct uiommu_device *dev);
+void core_reset_end(struct uiommu_device *dev);
 
 int core_init(struct uiommu *ctx);
 /* Unregisters what its registrants left; before core_exit(). */

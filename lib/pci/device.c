@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/core.h"
 #include "pci/pci.h"
 
 /* ---- calls into the model ---- */
@@ -117,7 +118,7 @@ int pci_mmio_enqueue(struct uiommu_pci_device *pdev, unsigned int bar, uint64_t 
 	return rc;
 }
 
-int pci_reset(struct uiommu_pci_device *pdev)
+static int reset(struct uiommu_pci_device *pdev)
 {
 	if (!pci_gate_close(pdev))
 		return -EAGAIN;
@@ -126,6 +127,18 @@ int pci_reset(struct uiommu_pci_device *pdev)
 	pci_irq_reset(pdev);
 	pci_gate_open(pdev);
 	return 0;
+}
+
+int pci_reset(struct uiommu_pci_device *pdev)
+{
+	int rc;
+
+	if (!pdev->ats)
+		return reset(pdev);
+	core_reset_begin(pdev->iommu);
+	rc = reset(pdev);
+	core_reset_end(pdev->iommu);
+	return rc;
 }
 
 /* ---- core's side ---- */

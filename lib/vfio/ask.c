@@ -25,8 +25,8 @@ int uiommu_vfio_reset(struct uiommu *ctx, const char *device)
 
 	if (!vdev)
 		return -ENODEV;
-	ui_mutex_lock(&vdev->lock);
 	pci_reset(vdev->pdev);
+	ui_mutex_lock(&vdev->lock);
 	vfio_config_changed_locked(vdev);
 	ui_mutex_unlock(&vdev->lock);
 	return 0;

@@ -76,10 +76,10 @@ struct uiommu_file *vfio_device_close_locked(struct vfio_device *vdev)
 
 static long reset(struct vfio_device *vdev)
 {
-	long rc;
+	/* It may wait for DMA; who attaches meanwhile is refused, and doesn't wait. */
+	long rc = pci_reset(vdev->pdev);
 
 	ui_mutex_lock(&vdev->lock);
-	rc = pci_reset(vdev->pdev);
 	vfio_config_changed_locked(vdev);
 	ui_mutex_unlock(&vdev->lock);
 	return rc;

@@ -32,6 +32,23 @@ static long attach_pasid(struct client *c, int fd, uint32_t pt, uint32_t pasid)
 	return do_ioctl(c, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
 }
 
+static struct {
+	struct client *client;
+	int fd;
+	uint32_t ioas;
+	unsigned int resets;
+} in_reset;
+
+/* Its translations are blocked, so nothing is attached meanwhile. */
+static void attach_in_reset(struct uiommu_pci_device *pdev)
+{
+	struct client *c = in_reset.client;
+
+	in_reset.resets++;
+	assert_int_equal(attach(c, in_reset.fd, in_reset.ioas, NULL), -EBUSY);
+	assert_int_equal(attach_pasid(c, in_reset.fd, in_reset.ioas, 0), -EBUSY);
+}
+
 static long detach(struct client *c, int fd, uint32_t argsz, uint32_t flags, uint32_t pasid)
 {
 	struct vfio_device_detach_iommufd_pt arg = {argsz, flags, pasid};
@@ -266,13 +283,44 @@ static void test_iommufd_closed_first(void **state)
 	client_close(&c);
 }
 
+static void test_attach_in_reset(void **state)
+{
+	const struct uiommu_model *model;
+	struct uiommu_model resets;
+	struct client c;
+	uint32_t second;
+	int fd;
+
+	client_open(&c);
+	fd = open_bound(&c);
+	model = c.pdev->model;
+	resets = *model;
+	resets.reset = attach_in_reset;
+	in_reset.client = &c;
+	in_reset.fd = fd;
+	in_reset.ioas = alloc_ioas(&c, 0);
+	second = alloc_ioas(&c, 0);
+	c.pdev->model = &resets;
+	in_reset.resets = 0;
+	/* The first, and one that replaces. */
+	assert_int_equal(do_ioctl(&c, fd, VFIO_DEVICE_RESET, NULL), 0);
+	assert_int_equal(attach(&c, fd, second, NULL), 0);
+	assert_int_equal(do_ioctl(&c, fd, VFIO_DEVICE_RESET, NULL), 0);
+	assert_int_equal(uiommu_vfio_reset(c.ctx, c.pdev->name), 0);
+	assert_int_equal(in_reset.resets, 3);
+	c.pdev->model = model;
+	assert_int_equal(attach(&c, fd, in_reset.ioas, NULL), 0);
+	client_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_before_bind),  cmocka_unit_test(test_bind_arguments),
-		cmocka_unit_test(test_one_owner),    cmocka_unit_test(test_bind_unwritable),
-		cmocka_unit_test(test_attach),	     cmocka_unit_test(test_attach_arguments),
-		cmocka_unit_test(test_close_undoes), cmocka_unit_test(test_iommufd_closed_first),
+		cmocka_unit_test(test_before_bind),	cmocka_unit_test(test_bind_arguments),
+		cmocka_unit_test(test_one_owner),	cmocka_unit_test(test_bind_unwritable),
+		cmocka_unit_test(test_attach),		cmocka_unit_test(test_attach_arguments),
+		cmocka_unit_test(test_close_undoes),	cmocka_unit_test(test_iommufd_closed_first),
+		cmocka_unit_test(test_attach_in_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
