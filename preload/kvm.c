@@ -17,6 +17,7 @@
 #include <string.h>
 #include <uiommu/mm.h>
 
+#include "channel.h"
 #include "engine.h"
 #include "fdtable.h"
 #include "shim.h"
@@ -70,6 +71,7 @@ static bool is_vfio(int fd)
 
 	if (!sf)
 		return false;
+	channel_describe(sf);
 	is = strstr(sf->name, "vfio") && strcmp(sf->name, "/dev/vfio/vfio");
 	fdtable_put(sf);
 	return is;
