@@ -13,8 +13,9 @@ import re
 import subprocess
 import sys
 
-HEADERS = """aio dirent fcntl fts ftw glob mqueue poll pty signal spawn stdio stdlib termios unistd
-utime utmp sys/epoll sys/eventfd sys/fanotify sys/file sys/inotify sys/ioctl sys/mman sys/mount
+# All of libc's that declare such functions.
+HEADERS = """aio assert dirent dlfcn execinfo fcntl fts ftw glob libgen mntent mqueue poll pty sgtty
+signal spawn stdio stdlib termios unistd utime utmp utmpx netinet/in sys/acct sys/epoll sys/eventfd sys/fanotify sys/file sys/inotify sys/ioctl sys/mman sys/mount
 sys/pidfd sys/quota sys/resource sys/select sys/sendfile sys/shm sys/signalfd sys/socket sys/stat
 sys/statfs sys/statvfs sys/swap sys/syscall sys/time sys/timerfd sys/uio sys/xattr""".split()
 # How glibc calls such parameters.
