@@ -14,7 +14,7 @@
  * says POLLHUP the last one anywhere is gone and it is put: at once if nobody
  * else has one, else by a later call into the shim.
  *
- * What concerns other processes is in fdshare.c.
+ * How a pair is made, and told of, is in fdpair.c; what concerns other processes in fdshare.c.
  *
  * Locks: table_lock is taken inside the engine's own (fdtable_readable) and
  * never held across a call of the engine.
@@ -26,13 +26,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <uiommu/file.h>
 
 #include "attr.h"
 #include "fdtable_object.h"
-#include "inuse.h"
 #include "serve.h"
 #include "shim.h"
 
@@ -87,7 +85,7 @@ int fdtable_slot_reserve(int fd)
 }
 
 /* Under table_lock, after fdtable_slot_reserve(). */
-static void slot_set(int fd, uintptr_t slot)
+void fdtable_slot_set(int fd, uintptr_t slot)
 {
 	uintptr_t *chunk = fdtable_chunks[(unsigned int)fd >> FDTABLE_SHIFT];
 
@@ -156,7 +154,7 @@ static void engine_fd_close(struct shim_file *sf)
 	if (sf->engine_fd < 0)
 		return;
 	serve_unwatch(sf);
-	slot_set(sf->engine_fd, 0);
+	fdtable_slot_set(sf->engine_fd, 0);
 	real_close(sf->engine_fd);
 	sf->engine_fd = -1;
 }
@@ -219,69 +217,11 @@ void fdtable_put(struct shim_file *sf)
 
 /* ---- making and closing descriptors ---- */
 
-/*
- * Where the engine's descriptors begin: out of the way of a client that counts its
- * own, or that sweeps the lower ones with close().
- */
-static int engine_base(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= 1024)
-		return 512;
-	return (int)(limit.rlim_cur - limit.rlim_cur / 4);
-}
-
-/* Moves @fd up there; it's closed in any case.  Under table_lock. */
-int fdtable_engine_fd_take(int fd, struct shim_file *sf)
-{
-	int high = real_fcntl(fd, F_DUPFD_CLOEXEC, engine_base());
-	int rc;
-
-	if (high < 0)
-		high = real_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	rc = high < 0 ? -errno : fdtable_slot_reserve(high);
-	real_close(fd);
-	if (rc) {
-		if (high >= 0)
-			real_close(high);
-		return rc;
-	}
-	sf->engine_fd = high;
-	slot_set(high, (uintptr_t)sf | FDTABLE_ENGINE);
-	return 0;
-}
-
-/* The client wants number @fd for itself, where an engine's end is. Under table_lock. */
-static int engine_fd_move(int fd)
-{
-	struct shim_file *sf = fdtable_slot_file(fdtable_slot(fd));
-	int high = real_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
-	int rc;
-
-	if (high < 0)
-		high = real_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (high < 0)
-		return -errno;
-	rc = fdtable_slot_reserve(high);
-	if (rc) {
-		real_close(high);
-		return rc;
-	}
-	serve_unwatch(sf);
-	sf->engine_fd = high;
-	slot_set(high, (uintptr_t)sf | FDTABLE_ENGINE);
-	slot_set(fd, 0);
-	real_close(fd);
-	serve_watch(sf);
-	return 0;
-}
-
 /* @fd, just made, is one more descriptor of @sf.  Under table_lock, slot reserved. */
 void fdtable_local_add(struct shim_file *sf, int fd)
 {
-	slot_set(fd,
-		 (uintptr_t)sf | (sf->folder ? FDTABLE_FOLDER : 0) | (sf->attr ? FDTABLE_ATTR : 0));
+	fdtable_slot_set(fd, (uintptr_t)sf | (sf->folder ? FDTABLE_FOLDER : 0) |
+				     (sf->attr ? FDTABLE_ATTR : 0));
 	sf->nfds++;
 	if (sf->client_fd < 0)
 		sf->client_fd = fd;
@@ -318,7 +258,7 @@ void fdtable_local_drop(int fd, uintptr_t slot)
 	int other;
 
 	if (fdtable_slot(fd) == slot)
-		slot_set(fd, 0);
+		fdtable_slot_set(fd, 0);
 	sf->nfds--;
 	if (sf->client_fd == fd)
 		sf->client_fd = -1;
@@ -340,96 +280,6 @@ void fdtable_local_drop(int fd, uintptr_t slot)
 			return;
 		}
 	}
-}
-
-void fdtable_never_writable(int fd)
-{
-	static const char packet[FDTABLE_PLUG];
-	int least = 0;
-
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
-	send(fd, packet, sizeof(packet), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/*
- * A file with both ends of its socket: ours is in it, the client's is @client_fd, and a
- * descriptor of nobody yet.  Under table_lock.  ERR_PTR.
- */
-struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_fd)
-{
-	int type = SOCK_SEQPACKET | ((flags & O_CLOEXEC) ? SOCK_CLOEXEC : 0) |
-		   ((flags & O_NONBLOCK) ? SOCK_NONBLOCK : 0);
-	struct shim_file *sf = fdtable_file_alloc(uiommu_file_path(file));
-	int pair[2] = {-1, -1};
-	int rc;
-
-	if (!sf)
-		return UIOMMU_ERR_PTR(-ENOMEM);
-	if (socketpair(AF_UNIX, type, 0, pair)) {
-		rc = -errno;
-		goto out_free;
-	}
-	rc = fdtable_engine_fd_take(pair[1], sf);
-	if (rc)
-		goto out_close;
-	rc = fdshare_mark(pair[0], &sf->sock_ino);
-	if (!rc)
-		rc = inuse_claim(sf->engine_fd, file);
-	if (rc)
-		goto out_close;
-	/* Never blocks: fdtable_readable() only has one byte under way. */
-	sf->accmode = flags & O_ACCMODE;
-	sf->rdev = uiommu_file_rdev(file);
-	sf->file = file; /* the caller's reference moves in: put by fdtable_put() */
-	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by fdtable_reap() */
-	uiommu_file_set_private(file, sf);
-	serve_watch(sf);
-	*client_fd = pair[0];
-	return sf;
-
-out_close:
-	real_close(pair[0]);
-out_free:
-	fdtable_file_free_locked(sf);
-	return UIOMMU_ERR_PTR(rc);
-}
-
-/* It never got a descriptor: the file's reference is the caller's again. */
-void fdtable_unpair(struct shim_file *sf)
-{
-	uiommu_file_set_private(sf->file, NULL);
-	sf->file = NULL;
-	sf->refs = 0;
-	fdtable_file_free_locked(sf);
-}
-
-int fdtable_install(struct uiommu_file *file, int flags)
-{
-	struct shim_file *sf;
-	int fd = -1;
-	int rc;
-
-	fdtable_lock();
-	sf = fdtable_pair(file, flags, &fd);
-	if (UIOMMU_IS_ERR(sf)) {
-		fdtable_unlock();
-		return (int)UIOMMU_PTR_ERR(sf);
-	}
-	rc = fdtable_slot_reserve(fd);
-	if (rc) {
-		real_close(fd);
-		fdtable_unpair(sf);
-		fdtable_unlock();
-		return rc;
-	}
-	fdtable_local_add(sf, fd);
-	fdtable_unlock();
-	/* What a file says first about being written holds for its life. */
-	if (!(uiommu_file_poll(file) & POLLOUT))
-		fdtable_never_writable(fd);
-	/* It may have become readable before there was a descriptor to say so. */
-	fdtable_readable(file);
-	return fd;
 }
 
 int fdtable_close(int fd)
@@ -523,7 +373,7 @@ int fdtable_dup_to(int fd, int to, int flags)
 	}
 	if (fdtable_slot(to) & FDTABLE_ENGINE) {
 		/* A bad @fd must leave everything as it is. */
-		rc = real_fcntl(fd, F_GETFD) < 0 ? -EBADF : engine_fd_move(to);
+		rc = real_fcntl(fd, F_GETFD) < 0 ? -EBADF : fdtable_engine_fd_move(to);
 		if (rc)
 			goto out_unlock;
 	}
@@ -649,82 +499,6 @@ out_unlock:
 	return found;
 }
 
-/* ---- eventfds ---- */
-
-struct shim_file *fdtable_hold_locked(int fd, const char *name)
-{
-	struct shim_file *sf = fdtable_file_alloc(name);
-	int rc;
-
-	if (!sf) {
-		real_close(fd);
-		return UIOMMU_ERR_PTR(-ENOMEM);
-	}
-	rc = fdtable_engine_fd_take(fd, sf);
-	if (rc) {
-		fdtable_file_free_locked(sf);
-		return UIOMMU_ERR_PTR(rc);
-	}
-	__atomic_store_n(&sf->refs, 1, __ATOMIC_RELEASE); /* put by who holds it */
-	return sf;
-}
-
-struct shim_file *fdtable_hold(int fd)
-{
-	struct shim_file *sf;
-	int copy;
-
-	fdtable_lock();
-	copy = (fdtable_slot(fd) & FDTABLE_ENGINE) ? -1 : real_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	sf = copy < 0 ? UIOMMU_ERR_PTR(-EBADF) : fdtable_hold_locked(copy, "eventfd");
-	fdtable_unlock();
-	return sf;
-}
-
-void fdtable_held_signal(struct shim_file *sf)
-{
-	uint64_t one = 1;
-	struct pollfd pfd = {.events = POLLOUT};
-
-	fdtable_lock();
-	pfd.fd = sf->engine_fd;
-	/* A full counter would block; the client then knows anyhow. */
-	if (pfd.fd >= 0 && poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLOUT))
-		shim_syscall(SYS_write, pfd.fd, (long)&one, sizeof(one), 0, 0, 0);
-	fdtable_unlock();
-}
-
-/* ---- poll ---- */
-
-void fdtable_readable(struct uiommu_file *file)
-{
-	struct shim_file *sf = uiommu_file_private(file);
-	struct shim_entry entry;
-	bool readable;
-	char byte = 0;
-
-	if (!sf)
-		return;
-	shim_enter(&entry);
-	fdtable_lock();
-	/*
-	 * Its memory stays, but it may be somebody else's by now.  Whatever is so now, of
-	 * several calls the last finds it.
-	 */
-	readable = uiommu_file_readable(file);
-	if (sf->file == file && sf->engine_fd >= 0 && sf->signalled != readable) {
-		if (readable) {
-			if (send(sf->engine_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-				sf->signalled = true;
-		} else if (sf->client_fd >= 0) {
-			recv(sf->client_fd, &byte, 1, MSG_DONTWAIT);
-			sf->signalled = false;
-		}
-	}
-	fdtable_unlock();
-	shim_leave(&entry);
-}
-
 /* ---- fork and exit ---- */
 
 void fdtable_fork_prepare(void)
@@ -761,7 +535,7 @@ void fdtable_fork_child(void)
 		}
 		slot = fdtable_slot(fd);
 		if (slot & FDTABLE_ENGINE) {
-			slot_set(fd, 0);
+			fdtable_slot_set(fd, 0);
 			real_close(fd);
 			sf->engine_fd = -1;
 		}

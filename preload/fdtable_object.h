@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * preload/fdtable_object.h - the table's inside, for fdtable.c and fdshare.c
+ * preload/fdtable_object.h - the table's inside, for fdtable.c, fdpair.c and fdshare.c
  *
  * Everything here but fdtable_lock() is called under the table's lock.
  */
@@ -17,7 +17,11 @@ static inline struct shim_file *fdtable_slot_file(uintptr_t slot)
 void fdtable_lock(void);
 void fdtable_unlock(void);
 
+/* Makes room for @fd. */
 int fdtable_slot_reserve(int fd);
+/* After that. */
+void fdtable_slot_set(int fd, uintptr_t slot);
+/* The first number from @fd on, up to @last, with a slot; -1: none. */
 int fdtable_slot_next(unsigned int fd, unsigned int last);
 
 struct shim_file *fdtable_file_alloc(const char *name);
@@ -25,7 +29,10 @@ void fdtable_file_free_locked(struct shim_file *sf);
 struct shim_file *fdtable_pair(struct uiommu_file *file, int flags, int *client_fd);
 void fdtable_unpair(struct shim_file *sf);
 
+/* Moves @fd up there; it's closed in any case. */
 int fdtable_engine_fd_take(int fd, struct shim_file *sf);
+/* The client wants number @fd for itself, where an engine's end is. */
+int fdtable_engine_fd_move(int fd);
 void fdtable_local_add(struct shim_file *sf, int fd);
 void fdtable_local_drop(int fd, uintptr_t slot);
 /* Without descriptors in this process: put at the hang-up.  And back. */

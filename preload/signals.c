@@ -13,7 +13,7 @@
  * Only libc's names are taken over.  libc itself saves and restores masks without
  * them (siglongjmp, swapcontext), but it can only restore what was real.
  */
-#include "signals.h"
+#include "signals_object.h"
 
 #include <cpuid.h>
 #include <errno.h>
@@ -26,19 +26,7 @@
 
 #include "base/sync.h"
 #include "insn_alu.h"
-#include "real.h"
 #include "valgrind.h"
-
-/* The signals that are ours. */
-#define OURS_MAX 3
-
-/* How the kernel wants it. */
-struct kernel_action {
-	void (*handler)(int, siginfo_t *, void *);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
 
 #define KERNEL_SA_RESTORER 0x04000000ul
 #define KERNEL_NSIG 64
@@ -46,7 +34,7 @@ struct kernel_action {
 
 /*
  *  active	set in the constructor: masks are filtered
- *  managed	set in the constructor: so many of signals_of are taken over
+ *  signals_managed	set in the constructor: so many of signals_of are taken over
  *  ours	atomic, set under action_lock: the handlers are ours
  *  actions	action_lock to write, and sequence is odd meanwhile; handlers read
  *		without the lock and try again
@@ -55,7 +43,7 @@ struct kernel_action {
  *  quiet	atomic; threads between signals_quiet_enter() and _leave()
  */
 static bool active;
-static int managed = 2;
+int signals_managed = 2;
 static int ours;
 static pthread_mutex_t action_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t sequence;
@@ -67,82 +55,19 @@ static uint32_t quiet;
 
 /*
  * This thread's.
- *  blocked	those of ours that it believes to block
- *  pending	signals that came while they were blocked
- *  depth_*	how often a handler failed at the same place, see too_deep()
+ *  signals_blocked	those of ours that it believes to block
+ *  signals_pending	signals that came while they were blocked
  */
-static SHIM_TLS uint64_t blocked;
-static SHIM_TLS uint64_t pending;
-static SHIM_TLS siginfo_t pending_info[OURS_MAX];
-static SHIM_TLS uintptr_t depth_frame;
-static SHIM_TLS uint64_t depth_rip;
-static SHIM_TLS unsigned int depth_count;
+SHIM_TLS uint64_t signals_blocked;
+SHIM_TLS uint64_t signals_pending;
+SHIM_TLS siginfo_t signals_pending_info[OURS_MAX];
 
-static int index_of(int sig)
+int signals_index(int sig)
 {
-	for (int i = 0; i < OURS_MAX && i < managed; i++)
+	for (int i = 0; i < OURS_MAX && i < signals_managed; i++)
 		if (sig == signals_of[i])
 			return i;
 	return -1;
-}
-
-/* ---- sets: the kernel's, and libc's, whose first word that is ---- */
-
-static uint64_t sig_bit(int sig)
-{
-	return 1ull << (sig - 1);
-}
-
-static uint64_t managed_bits(void)
-{
-	uint64_t bits = sig_bit(SIGSEGV) | sig_bit(SIGBUS);
-
-	return managed == OURS_MAX ? bits | sig_bit(SIGILL) : bits;
-}
-
-static uint64_t set_word(const sigset_t *set)
-{
-	uint64_t word;
-
-	memcpy(&word, set, sizeof(word));
-	return word;
-}
-
-static uint64_t bits_of(const sigset_t *set)
-{
-	return set_word(set) & managed_bits();
-}
-
-static void bits_take(sigset_t *set)
-{
-	uint64_t word = set_word(set) & ~managed_bits();
-
-	memcpy(set, &word, sizeof(word));
-}
-
-static void bits_give(sigset_t *set, uint64_t bits)
-{
-	uint64_t word = set_word(set) | bits;
-
-	memcpy(set, &word, sizeof(word));
-}
-
-/* ---- the system calls, past every wrapper ---- */
-
-static void raw_mask(int how, const uint64_t *set, uint64_t *old)
-{
-	shim_syscall(SYS_rt_sigprocmask, how, (long)set, (long)old, 8, 0, 0);
-}
-
-static void raw_action(int sig, const struct kernel_action *act, struct kernel_action *old)
-{
-	shim_syscall(SYS_rt_sigaction, sig, (long)act, (long)old, 8, 0, 0);
-}
-
-static void raw_queue(int sig, siginfo_t *info)
-{
-	shim_syscall(SYS_rt_tgsigqueueinfo, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
-		     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, (long)info, 0, 0);
 }
 
 /* What an instruction can raise; the rest waits. */
@@ -246,7 +171,7 @@ static void actions_unlock(const sigset_t *mask)
 	signals_unblock(mask);
 }
 
-/* Pairs with action_get(): odd while the copy is torn. */
+/* Pairs with signals_action(): odd while the copy is torn. */
 static void action_set_locked(int i, const struct sigaction *act)
 {
 	ui_fetch_add(&sequence, 1);
@@ -254,7 +179,16 @@ static void action_set_locked(int i, const struct sigaction *act)
 	ui_fetch_add(&sequence, 1);
 }
 
-static struct sigaction action_get(int i)
+void signals_action_set(int i, const struct sigaction *act)
+{
+	sigset_t mask;
+
+	actions_lock(&mask);
+	action_set_locked(i, act);
+	actions_unlock(&mask);
+}
+
+struct sigaction signals_action(int i)
 {
 	struct sigaction copy;
 	uint64_t seq;
@@ -286,14 +220,14 @@ void signals_take_over(void (*handler)(int, siginfo_t *, void *))
 	actions_lock(&mask);
 	if (!ours) {
 		/* Known before it can be called. */
-		for (int i = 0; i < OURS_MAX && i < managed; i++) {
+		for (int i = 0; i < OURS_MAX && i < signals_managed; i++) {
 			/* A sanitizer in between says what the client set, not its own. */
 			NEXT(sigaction)(signals_of[i], NULL, &found);
 			bits_give(&found.sa_mask, mask_bits[signals_of[i]]);
 			action_set_locked(i, &found);
 		}
 		ui_store_release(&ours, 1);
-		for (int i = 0; i < OURS_MAX && i < managed; i++)
+		for (int i = 0; i < OURS_MAX && i < signals_managed; i++)
 			raw_action(signals_of[i], &act, NULL);
 	}
 	actions_unlock(&mask);
@@ -305,7 +239,7 @@ static int action_managed(int sig, const struct sigaction *act, struct sigaction
 			  action_fn next)
 {
 	struct sigaction copy = {.sa_flags = 0}, was;
-	int i = index_of(sig), rc = 0;
+	int i = signals_index(sig), rc = 0;
 	uint64_t bits = 0;
 	sigset_t mask;
 
@@ -379,7 +313,7 @@ SHIM_EXPORT sighandler_t signal(int sig, sighandler_t handler)
 {
 	if (is_handler(sig, (const void *)handler))
 		handle();
-	if (straight() || index_of(sig) < 0)
+	if (straight() || signals_index(sig) < 0)
 		return NEXT(signal)(sig, handler);
 	return simple(sig, handler, SA_RESTART);
 }
@@ -400,7 +334,7 @@ SHIM_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler)
 {
 	if (is_handler(sig, (const void *)handler))
 		handle();
-	if (straight() || index_of(sig) < 0)
+	if (straight() || signals_index(sig) < 0)
 		return NEXT(sysv_signal)(sig, handler);
 	return simple(sig, handler, (int)(SA_RESETHAND | SA_NODEFER));
 }
@@ -444,13 +378,13 @@ SHIM_EXPORT int pthread_cancel(pthread_t thread)
 /* A signal that waited comes now. */
 static void deliver_pending(void)
 {
-	for (int i = 0; i < OURS_MAX && i < managed; i++) {
+	for (int i = 0; i < OURS_MAX && i < signals_managed; i++) {
 		uint64_t bit = sig_bit(signals_of[i]);
 
-		if (!(pending & bit) || (blocked & bit))
+		if (!(signals_pending & bit) || (signals_blocked & bit))
 			continue;
-		pending &= ~bit;
-		raw_queue(signals_of[i], &pending_info[i]);
+		signals_pending &= ~bit;
+		raw_queue(signals_of[i], &signals_pending_info[i]);
 	}
 }
 
@@ -458,7 +392,7 @@ typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
 
 static int mask_change(int how, const sigset_t *set, sigset_t *old, mask_fn next)
 {
-	uint64_t was = blocked, bits;
+	uint64_t was = signals_blocked, bits;
 	sigset_t copy;
 	int rc;
 
@@ -472,15 +406,15 @@ static int mask_change(int how, const sigset_t *set, sigset_t *old, mask_fn next
 		bits_take(&copy);
 		rc = next(how, &copy, old);
 		if (!rc && how == SIG_BLOCK)
-			blocked |= bits;
+			signals_blocked |= bits;
 		else if (!rc && how == SIG_UNBLOCK)
-			blocked &= ~bits;
+			signals_blocked &= ~bits;
 		else if (!rc)
-			blocked = bits;
+			signals_blocked = bits;
 	}
 	if (!rc && old)
 		bits_give(old, was);
-	if (shim_unlikely(pending))
+	if (shim_unlikely(signals_pending))
 		deliver_pending();
 	return rc;
 }
@@ -665,125 +599,8 @@ void signals_init(bool on)
 	active = on;
 	if (!on)
 		return;
-	managed = lacks_direct_stores() ? OURS_MAX : OURS_MAX - 1;
+	signals_managed = lacks_direct_stores() ? OURS_MAX : OURS_MAX - 1;
 	set = managed_bits();
 	raw_mask(SIG_UNBLOCK, &set, &old);
-	blocked = old & set;
-}
-
-/* ---- passing on ---- */
-
-/*
- * Blocked until the handler is left, so that a core dump or the client's handler
- * shows the client's code.  Valgrind would have the instruction fault again before
- * that, and takes a code of the kernel's for a fault of its own.
- */
-static void send_when_left(int sig, siginfo_t *info)
-{
-	uint64_t set = sig_bit(sig);
-
-	if (valgrind_running()) {
-		shim_syscall(SYS_tgkill, shim_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
-			     shim_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0, 0);
-		return;
-	}
-	raw_mask(SIG_BLOCK, &set, NULL);
-	raw_queue(sig, info);
-}
-
-/*
- * The default action.  A fault that its instruction would repeat is repeated, so
- * that the kernel sees the real one; another is sent again.
- */
-static void take_default(int sig, siginfo_t *info, ucontext_t *uc, enum signals_kind kind)
-{
-	struct kernel_action act = {.handler = NULL};
-
-	raw_action(sig, &act, NULL);
-	sigdelset(&uc->uc_sigmask, sig);
-	if (kind == SIGNALS_REPEATS)
-		return;
-	send_when_left(sig, info);
-}
-
-/*
- * A handler that faults at the same place again and again would do so once in
- * the kernel's hands, for its signal is blocked then; here it isn't.
- */
-static bool too_deep(const ucontext_t *uc)
-{
-	uintptr_t frame = (uintptr_t)uc;
-	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-
-	if (frame < depth_frame && rip == depth_rip)
-		depth_count++;
-	else
-		depth_count = 0;
-	depth_frame = frame;
-	depth_rip = rip;
-	return depth_count >= 8;
-}
-
-/* Into the client's handler, under the mask that it asked for. */
-static void call_handler(int sig, siginfo_t *info, ucontext_t *uc, const struct sigaction *act)
-{
-	uint64_t mask, extra;
-
-	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
-	memcpy(&extra, &act->sa_mask, sizeof(extra));
-	mask = (mask | extra) & ~managed_bits();
-	raw_mask(SIG_SETMASK, &mask, NULL);
-	/* The kernel passes three arguments whatever the flags say. */
-	act->sa_sigaction(sig, info, uc);
-	/* It may have changed the mask to return to. */
-	blocked |= bits_of(&uc->uc_sigmask);
-	bits_take(&uc->uc_sigmask);
-}
-
-/* Other signals: the kernel has the client's handler. */
-static void send_other(int sig, siginfo_t *info, ucontext_t *uc)
-{
-	if (sigismember(&uc->uc_sigmask, sig) == 1)
-		take_default(sig, info, uc, SIGNALS_MADE);
-	else
-		send_when_left(sig, info);
-}
-
-void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind kind)
-{
-	int i = index_of(sig), saved = errno;
-	ucontext_t *uc = ucontext;
-	struct sigaction act, gone;
-	bool held;
-	sigset_t mask;
-
-	if (i < 0) {
-		send_other(sig, info, uc);
-		return;
-	}
-	act = action_get(i);
-	held = blocked & sig_bit(sig);
-	if (kind == SIGNALS_SENT) {
-		if (held) {
-			pending |= sig_bit(sig);
-			pending_info[i] = *info;
-			return;
-		}
-		if (act.sa_handler == SIG_IGN)
-			return;
-	}
-	if (held || act.sa_handler == SIG_IGN || act.sa_handler == SIG_DFL ||
-	    (kind != SIGNALS_SENT && too_deep(uc))) {
-		take_default(sig, info, uc, kind);
-		return;
-	}
-	if (act.sa_flags & (int)SA_RESETHAND) {
-		gone = act;
-		gone.sa_handler = SIG_DFL;
-		actions_lock(&mask);
-		action_set_locked(i, &gone);
-		actions_unlock(&mask);
-	}
-	errno = saved;
-	call_handler(sig, info, uc, &act);
+	signals_blocked = old & set;
 }
