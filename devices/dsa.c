@@ -22,9 +22,9 @@ const uint64_t dsa_opcap = OP(DSA_OP_NOOP) | OP(DSA_OP_BATCH) | OP(DSA_OP_DRAIN)
 			   OP(DSA_OP_COPY_CRC);
 
 #define VERSION 0x100u
-/* Block on fault, hints, commands, readbacks; sizes; configurable. */
+/* Block on fault, hints, commands, readback of destinations; sizes; configurable. */
 #define GENCAP                                                                                     \
-	(1u << 0 | 3u << 2 | 1u << 4 | 3u << 8 | DSA_MAX_XFER_SHIFT << 16 |                        \
+	(1u << 0 | 3u << 2 | 1u << 4 | 1u << 8 | DSA_MAX_XFER_SHIFT << 16 |                        \
 	 DSA_MAX_BATCH_SHIFT << 21 | 1u << 31)
 #define WQCFG_64 1ull /* 2^(5 + this) bytes */
 /* Shared, dedicated, ATS, priority, OPCAP of each queue, PRS. */

@@ -107,7 +107,8 @@ enum dsa_opcode {
 #define DSA_FLAG_CHECK 0x000080u
 #define DSA_FLAG_HINTS 0x00bf00u /* cache, traffic class, order: no meaning here */
 #define DSA_FLAG_READBACK 0x004000u
-#define DSA_FLAG_READ_SEED 0x010000u
+#define DSA_FLAG_DST2_HINT 0x010000u	/* of a dualcast */
+#define DSA_FLAG_READ_SEED 0x010000u	/* of a CRC */
 #define DSA_FLAG_CRC_PLAIN 0x020000u	/* the CRC is neither inverted nor reflected */
 #define DSA_FLAG_CRC_STRAIGHT 0x040000u /* nor are the bits of each byte */
 

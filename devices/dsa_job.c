@@ -53,9 +53,9 @@ static uint32_t allowed_flags(uint8_t opcode)
 		return COMMON_FLAGS | DSA_FLAG_CHECK;
 	case DSA_OP_MEMMOVE:
 	case DSA_OP_FILL:
-	case DSA_OP_DUALCAST:
-	case DSA_OP_DRAIN:
 		return COMMON_FLAGS | DSA_FLAG_READBACK;
+	case DSA_OP_DUALCAST:
+		return COMMON_FLAGS | DSA_FLAG_READBACK | DSA_FLAG_DST2_HINT;
 	case DSA_OP_CRC:
 		return COMMON_FLAGS | CRC_FLAGS;
 	case DSA_OP_COPY_CRC:

@@ -134,8 +134,10 @@ static uint32_t flags_of(uint8_t opcode)
 		flags |= DSA_FLAG_CHECK;
 	if (opcode == DSA_OP_CRC || opcode == DSA_OP_COPY_CRC)
 		flags |= 0x070000u;
+	if (opcode == DSA_OP_DUALCAST)
+		flags |= 0x010000u;
 	if (opcode == DSA_OP_MEMMOVE || opcode == DSA_OP_FILL || opcode == DSA_OP_DUALCAST ||
-	    opcode == DSA_OP_DRAIN || opcode == DSA_OP_COPY_CRC)
+	    opcode == DSA_OP_COPY_CRC)
 		flags |= DSA_FLAG_READBACK;
 	return flags;
 }

@@ -25,6 +25,8 @@ static void test_registers(void **state)
 	assert_int_equal((reg(DSA_OFFSETS, 8) >> 16 & 0xffff) * 0x100, DSA_WQCFG);
 	assert_int_equal(reg(DSA_CMDCAP, 4) >> 13, 0);
 	assert_int_equal(reg(DSA_GENCAP + 2, 2) & 0x1f, DSA_MAX_XFER_SHIFT);
+	/* Destinations are read back, drains read nothing; neither overlap, log nor batches go on. */
+	assert_int_equal(reg(DSA_GENCAP, 2), 0x11d);
 	/* What nobody configured may be used for everything. */
 	assert_int_equal(reg(DSA_WQCFG + 32, 8), 0x3027f);
 	set(DSA_WQCFG + 32, 0, 8);

@@ -89,6 +89,14 @@ static void test_reserved(void **state)
 			assert_memory_equal(before, b.arena + 20 * PAGE, 64);
 		}
 	}
+	/* Those of one operation alone. */
+	assert_int_equal(run(desc_of(DSA_OP_DRAIN, REC | DSA_FLAG_READBACK, 0, 0, 0)),
+			 DSA_BAD_FLAGS);
+	assert_int_equal(run(desc_of(DSA_OP_DRAIN, REC | 0x10000, 0, 0, 0)), DSA_BAD_FLAGS);
+	assert_int_equal(run(desc_of(DSA_OP_DUALCAST, REC | 0x10000, BASE, BASE + 2 * PAGE, 0)),
+			 DSA_BAD_SIZE);
+	assert_int_equal(run(desc_of(DSA_OP_DUALCAST, REC | 0x20000, BASE, BASE + 2 * PAGE, 0)),
+			 DSA_BAD_FLAGS);
 	/* Fields that a no-op and a batch don't have. */
 	assert_int_equal(run(desc_of(DSA_OP_NOOP, REC, 1, 0, 0)), DSA_BAD_RESERVED);
 	assert_int_equal(run(desc_of(DSA_OP_NOOP, REC, 0, 1, 0)), DSA_BAD_RESERVED);
