@@ -122,6 +122,11 @@ static inline long shim_syscall(long nr, long a, long b, long c, long d, long e,
 #define SHIM_REAL_LIB(X)                                                                           \
 	X(int, __open_2, (const char *path, int flags), (path, flags))                             \
 	X(int, __openat_2, (int dir, const char *path, int flags), (dir, path, flags))             \
+	X(int, __xstat, (int version, const char *path, struct stat *st), (version, path, st))     \
+	X(int, __lxstat, (int version, const char *path, struct stat *st), (version, path, st))    \
+	X(int, __fxstat, (int version, int fd, struct stat *st), (version, fd, st))                \
+	X(int, __fxstatat, (int version, int dir, const char *path, struct stat *st, int flags),   \
+	  (version, dir, path, st, flags))                                                         \
 	X(int, faccessat, (int dir, const char *path, int mode, int flags),                        \
 	  (dir, path, mode, flags))                                                                \
 	X(int, chmod, (const char *path, mode_t mode), (path, mode))                               \

@@ -150,26 +150,38 @@ static bool stat_listing(int fd, struct stat *st)
 	return done;
 }
 
+/* As stat_path(). */
+static int stat_open(int fd, struct stat *st)
+{
+	if (fdtable_foreign(fd))
+		return stat_listing(fd, st) ? 0 : 1;
+	return stat_fd(fd, st);
+}
+
+/* As stat_path(). */
+static int stat_at(int dir, const char *name, struct stat *st, int flags, struct path *path)
+{
+	path->dir = dir;
+	path->use = name;
+	if ((flags & AT_EMPTY_PATH) && name && !name[0] && fdtable_slot(dir) && !shim_bypass())
+		return stat_open(dir, st);
+	if (!path_maybe(dir, name))
+		return 1;
+	return stat_path(dir, name, st, !(flags & AT_SYMLINK_NOFOLLOW), path);
+}
+
 int wrap_do_fstat(int fd, struct stat *st)
 {
-	int rc;
+	int rc = stat_open(fd, st);
 
-	if (fdtable_foreign(fd))
-		return stat_listing(fd, st) ? 0 : sized(real_fstat(fd, st), st);
-	rc = stat_fd(fd, st);
 	return rc == 1 ? sized(real_fstat(fd, st), st) : (int)shim_result(rc);
 }
 
 int wrap_do_fstatat(int dir, const char *name, struct stat *st, int flags)
 {
 	struct path path;
-	int rc;
+	int rc = stat_at(dir, name, st, flags, &path);
 
-	if ((flags & AT_EMPTY_PATH) && name && !name[0] && fdtable_slot(dir) && !shim_bypass())
-		return wrap_do_fstat(dir, st);
-	if (!path_maybe(dir, name))
-		return sized(real_fstatat(dir, name, st, flags), st);
-	rc = stat_path(dir, name, st, !(flags & AT_SYMLINK_NOFOLLOW), &path);
 	if (rc == 1)
 		return sized(real_fstatat(path.dir, path.use, st, flags), st);
 	return (int)shim_result(rc);
@@ -203,28 +215,44 @@ SHIM_WRAP(int, fstatat, (int dir, const char *path, struct stat *st, int flags))
 }
 SHIM_ALIAS(fstatat64, fstatat);
 
-/* What programs built for older libcs call; x86-64 has only version 1 of struct stat. */
-SHIM_WRAP(int, __xstat, (int version, const char *path, struct stat *st))
+/*
+ * What programs built for older libcs call; x86-64 has only version 1 of struct stat.  Each
+ * goes on to its own kind: a library behind us (fakeroot's) may have stat() call these.
+ */
+SHIM_WRAP(int, __xstat, (int version, const char *name, struct stat *st))
 {
-	return wrap_stat(path, st);
+	struct path path;
+	int rc = stat_at(AT_FDCWD, name, st, 0, &path);
+
+	return rc == 1 ? sized(real___xstat(version, path.use, st), st) : (int)shim_result(rc);
 }
 SHIM_ALIAS(__xstat64, __xstat);
 
-SHIM_WRAP(int, __lxstat, (int version, const char *path, struct stat *st))
+SHIM_WRAP(int, __lxstat, (int version, const char *name, struct stat *st))
 {
-	return wrap_lstat(path, st);
+	struct path path;
+	int rc = stat_at(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW, &path);
+
+	return rc == 1 ? sized(real___lxstat(version, path.use, st), st) : (int)shim_result(rc);
 }
 SHIM_ALIAS(__lxstat64, __lxstat);
 
 SHIM_WRAP(int, __fxstat, (int version, int fd, struct stat *st))
 {
-	return wrap_do_fstat(fd, st);
+	int rc = stat_open(fd, st);
+
+	return rc == 1 ? sized(real___fxstat(version, fd, st), st) : (int)shim_result(rc);
 }
 SHIM_ALIAS(__fxstat64, __fxstat);
 
-SHIM_WRAP(int, __fxstatat, (int version, int dir, const char *path, struct stat *st, int flags))
+SHIM_WRAP(int, __fxstatat, (int version, int dir, const char *name, struct stat *st, int flags))
 {
-	return wrap_do_fstatat(dir, path, st, flags);
+	struct path path;
+	int rc = stat_at(dir, name, st, flags, &path);
+
+	if (rc == 1)
+		return sized(real___fxstatat(version, path.dir, path.use, st, flags), st);
+	return (int)shim_result(rc);
 }
 SHIM_ALIAS(__fxstatat64, __fxstatat);
 

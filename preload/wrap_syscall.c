@@ -135,6 +135,39 @@ static long current_folder(char *buf, size_t size)
 	return cwd ? (long)strlen(cwd) + 1 : -1;
 }
 
+/*
+ * A library behind us that has these names for itself (tcmalloc has) comes here when we call
+ * it as the real one, and must not come to itself again.
+ */
+static long on_memory(long nr, long a, long b, long c, long d, long e, long f)
+{
+	static SHIM_TLS bool again;
+	long rc = -1;
+
+	if (again || shim_bypass())
+		return real_syscall(nr, a, b, c, d, e, f);
+	again = true;
+	switch (nr) {
+	case SYS_mmap:
+		rc = (long)shim_mmap((void *)a, (size_t)b, (int)c, (int)d, (int)e, f);
+		break;
+	case SYS_munmap:
+		rc = shim_munmap((void *)a, (size_t)b);
+		break;
+	case SYS_mremap:
+		rc = (long)shim_mremap((void *)a, (size_t)b, (size_t)c, (int)d, e);
+		break;
+	case SYS_mprotect:
+		rc = shim_mprotect((void *)a, (size_t)b, (int)c);
+		break;
+	case SYS_madvise:
+		rc = shim_madvise((void *)a, (size_t)b, (int)c);
+		break;
+	}
+	again = false;
+	return rc;
+}
+
 long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	switch (nr) {
@@ -165,15 +198,11 @@ long wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_readlinkat:
 		return shim_readlinkat((int)a, (const char *)b, (char *)c, (size_t)d);
 	case SYS_mmap:
-		return (long)shim_mmap((void *)a, (size_t)b, (int)c, (int)d, (int)e, f);
 	case SYS_munmap:
-		return shim_munmap((void *)a, (size_t)b);
 	case SYS_mremap:
-		return (long)shim_mremap((void *)a, (size_t)b, (size_t)c, (int)d, e);
 	case SYS_mprotect:
-		return shim_mprotect((void *)a, (size_t)b, (int)c);
 	case SYS_madvise:
-		return shim_madvise((void *)a, (size_t)b, (int)c);
+		return on_memory(nr, a, b, c, d, e, f);
 	case SYS_chdir:
 		return shim_chdir((const char *)a);
 	case SYS_getcwd:
