@@ -50,10 +50,14 @@ int cli_environment(const char *preload, const char *run, const char *log)
 	rc |= add_to("GLIBC_TUNABLES",
 		     "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0x7fffffffffffffff", ':',
 		     false);
-	/* Registers are right at a trap; and so is the address of what trapped. */
+	/*
+	 * Registers are right at a trap; and so is the address of what trapped.  Callgrind, cachegrind
+	 * and massif have a default of their own for code of files.
+	 */
 	rc |= add_to("VALGRIND_OPTS",
-		     "--vex-iropt-register-updates=allregs-at-mem-access --vex-guest-chase=no", ' ',
-		     false);
+		     "--vex-iropt-register-updates=allregs-at-mem-access "
+		     "--px-file-backed=allregs-at-mem-access --vex-guest-chase=no",
+		     ' ', false);
 	rc |= add_to("ASAN_OPTIONS", "verify_asan_link_order=0:allow_user_segv_handler=1", ':',
 		     false);
 	return rc ? cli_error("no memory for the environment") : 0;

@@ -189,7 +189,7 @@ env=$(LD_PRELOAD=$work/user.so GLIBC_TUNABLES=glibc.malloc.check=0 VALGRIND_OPTS
 for line in "LD_PRELOAD=/.*/libuiommu-preload\.so:$work/user\.so" \
 	'GLIBC_TUNABLES=glibc\.malloc\.check=0:.*glibc\.malloc\.mmap_max=0' \
 	'GLIBC_TUNABLES=.*glibc\.malloc\.trim_threshold=0x7f' \
-	'VALGRIND_OPTS=-q --vex-iropt-register-updates=allregs-at-mem-access --vex-guest-chase=no' \
+	'VALGRIND_OPTS=-q --vex-iropt-register-updates=allregs-at-mem-access --px-file-backed=allregs-at-mem-access --vex-guest-chase=no' \
 	'ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0' \
 	"UIOMMU_RUN=$TMPDIR/uiommu-$(id -u)-......\$"; do
 	grep -Eq "^$line" <<<"$env" || fail "no $line in the environment"
