@@ -111,8 +111,8 @@ void idxd_cdev_error(struct idxd_device *idxd);
 /* sysfs.c */
 void idxd_sysfs_write(struct tree *tree, struct uiommu_pci_device *pdev);
 /*
- * May a file in /sys be written?  @path: absolute.  1: it isn't one of the accelerator's;
- * -EPERM: not while it's enabled, as all are; -EOPNOTSUPP.
+ * May a file in /sys be written?  @path: absolute.  1: it isn't one of the accelerator's, or
+ * it takes anything; -EPERM: not while it's enabled, as all are; -EOPNOTSUPP.
  */
 int idxd_sysfs_store(const char *path);
 

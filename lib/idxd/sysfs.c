@@ -265,6 +265,7 @@ void idxd_sysfs_write(struct tree *tree, struct uiommu_pci_device *pdev)
 
 int idxd_sysfs_store(const char *path)
 {
+	const char *file = strrchr(path, '/');
 	unsigned int number;
 	const char *p;
 	int used = 0;
@@ -275,5 +276,6 @@ int idxd_sysfs_store(const char *path)
 									    strstr(path, "/dsa");
 	if (!p || sscanf(p, "/dsa%u/%n", &number, &used) != 1 || !used)
 		return 1;
-	return -EPERM;
+	/* Whatever is written clears the one, which is clear, and asks for an event of the other. */
+	return !strcmp(file, "/cmd_status") || !strcmp(file, "/uevent") ? 1 : -EPERM;
 }

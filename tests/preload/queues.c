@@ -69,6 +69,7 @@ static void test_sysfs(void)
 {
 	static const char *const files[] = {"wq0.0/mode", "wq0.7/size", "group0.1/traffic_class_a",
 					    "engine0.0/group_id", "dsa0/token_limit"};
+	static const char *const taken[] = {"dsa0/cmd_status", "dsa0/uevent", "wq0.1/uevent"};
 	char path[128], text[32] = "";
 	int fd;
 
@@ -79,6 +80,16 @@ static void test_sysfs(void)
 		CHECK_ERR(write(fd, "1", 1), EPERM);
 		close(fd);
 	}
+	/* libaccel-config does so before anything else. */
+	for (unsigned int i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/bus/dsa/devices/%s", taken[i]);
+		fd = open(path, O_RDWR);
+		CHECK(fd >= 0 && write(fd, "1", 1) == 1);
+		close(fd);
+	}
+	fd = open("/sys/bus/dsa/devices/dsa0/cmd_status", O_RDONLY);
+	CHECK(read(fd, text, sizeof(text)) == 2 && !memcmp(text, "0\n", 2));
+	close(fd);
 	fd = open("/sys/bus/dsa/drivers/user/unbind", O_WRONLY);
 	CHECK(fd >= 0);
 	CHECK_ERR(write(fd, "wq0.0", 5), EOPNOTSUPP);
