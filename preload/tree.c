@@ -159,7 +159,11 @@ static void tree_make(void)
 	careful = valgrind_running();
 	make.top = name_new(&make, NULL, "", 0);
 	dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && make.top)
+	if (dir < 0)
+		/* Gone with its run; or this is another user, or other mounts. */
+		snprintf(why, sizeof(why), "can't open %.200s: %s", shim_run_dir(),
+			 strerror(errno));
+	else if (make.top)
 		rc = uiommu_tree_load(NULL, dir, visit, &make, why, sizeof(why));
 	if (!rc && !make.failed && make.top->children) {
 		/* Another thread's are as good: nothing of theirs is ever freed. */
@@ -168,7 +172,7 @@ static void tree_make(void)
 		__atomic_compare_exchange_n(&top, &expected, make.top, false, __ATOMIC_RELEASE,
 					    __ATOMIC_RELAXED);
 	} else if (!__atomic_exchange_n(&failed, true, __ATOMIC_RELAXED)) {
-		log_line("no devices here: %s", dir < 0 ? "the run's folder is gone" : why);
+		log_line("no devices here: %s", why);
 	}
 	if (dir >= 0)
 		real_close(dir);

@@ -210,6 +210,12 @@ fi
 mode=$("$uiommu" run -- sh -c 'stat -c %a "$UIOMMU_RUN"')
 [ "$mode" = 700 ] || fail "mode of the folder: $mode"
 
+# Who can't open it is without devices, and the log says why.
+# shellcheck disable=SC2016 # for the inner shell
+"$uiommu" run --log log -d ats-testdev -- \
+	sh -c 'mv "$UIOMMU_RUN" away; ls /dev/iommu; mv away "$UIOMMU_RUN"' >out 2>&1
+grep -q "no devices here: can't open $TMPDIR/.*: No such file" log || fail "log: $(cat log)"
+
 # What SIGKILL leaves, the next run removes, and nothing that links point at.
 mkdir precious
 echo kept >precious/file
