@@ -165,6 +165,8 @@ static void fork_child(void)
 
 /* ThreadSanitizer's, which must have been there before any of its functions is called. */
 extern void __tsan_init(void) __attribute__((weak));
+/* The race detector in Go programs has the first as well, with arguments, and wraps nothing. */
+extern void __tsan_go_start(void) __attribute__((weak));
 
 /*
  * The linker's "initfirst" has it run before any library's constructor, which may well open the
@@ -179,7 +181,7 @@ static __attribute__((constructor)) void shim_start(int argc, char **argv, char 
 
 	if (!environ)
 		environ = envp;
-	if (__tsan_init)
+	if (__tsan_init && !__tsan_go_start)
 		__tsan_init();
 	dir = getenv("UIOMMU_RUN");
 	file = getenv("UIOMMU_LOG");

@@ -52,6 +52,8 @@ built g++ -std=c++17 -O2 -o "$work/c++" "$here/client.cc" && works C++ "$work/c+
 built rustc -O -o "$work/rust" "$here/client.rs" && works Rust "$work/rust"
 works Python /usr/bin/python3 "$here/client.py"
 built go build -o "$work/cgo" "$here/client.go" && works cgo "$work/cgo" beef:01:00.0
+built go build -race -o "$work/cgo-race" "$here/client.go" &&
+	works 'cgo with -race' "$work/cgo-race" beef:01:00.0
 
 printf 'package main\nfunc main() { println("started") }\n' >"$work/plain.go"
 if built go build -o "$work/plain-go" "$work/plain.go"; then

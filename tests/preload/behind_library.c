@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What libraries do that stand between the shim and libc: an allocator's mmap() is a system
- * call by syscall(); fakeroot's fstat() goes on by the name it had in older libcs.
+ * call by syscall(); fakeroot's fstat() goes on by the name it had in older libcs; and Go's
+ * race detector has a name of ThreadSanitizer's that isn't to be called as that one is.
  */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +30,18 @@ int old_lstat(int version, const char *path, struct stat *st) __asm__("__lxstat"
 int old_fstat(int version, int fd, struct stat *st) __asm__("__fxstat");
 int old_fstatat(int version, int dir, const char *path, struct stat *st,
 		int flags) __asm__("__fxstatat");
+
+void race_init(void **thread, void **processor, void *symbolize) __asm__("__tsan_init");
+void race_start(void) __asm__("__tsan_go_start");
+
+void race_init(void **thread, void **processor, void *symbolize)
+{
+	abort();
+}
+
+void race_start(void)
+{
+}
 
 void *behind_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
