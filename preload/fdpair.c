@@ -71,6 +71,7 @@ int fdtable_engine_fd_move(int fd)
 		return rc;
 	}
 	serve_unwatch(sf);
+	inuse_moved(fd, high);
 	sf->engine_fd = high;
 	fdtable_slot_set(high, (uintptr_t)sf | FDTABLE_ENGINE);
 	fdtable_slot_set(fd, 0);

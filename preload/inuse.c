@@ -20,8 +20,10 @@
  */
 #include "inuse.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -133,6 +135,41 @@ void inuse_publish(const char *device, int eventfd)
 
 	snprintf(text, sizeof(text), "%d\n", eventfd);
 	publish(device, eventfd < 0 ? NULL : text);
+}
+
+/* What a file of ours in the folder says; -1: nothing. */
+static int published(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[16] = "";
+
+	if (fd < 0)
+		return -1;
+	if (real_read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	real_close(fd);
+	return text[0] ? atoi(text) : -1;
+}
+
+void inuse_moved(int from, int to)
+{
+	char path[PATH_ROOM], suffix[16], device[NAME_MAX + 1];
+	size_t end = (size_t)snprintf(suffix, sizeof(suffix), ".%d", getpid()), n;
+	struct dirent *entry;
+	DIR *dir = NULL;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/requests", shim_run_dir()) < sizeof(path))
+		dir = real_opendir(path);
+	while (dir && (entry = real_readdir(dir))) {
+		n = strlen(entry->d_name);
+		if (n <= end || strcmp(entry->d_name + n - end, suffix) != 0 ||
+		    published(dirfd(dir), entry->d_name) != from)
+			continue;
+		snprintf(device, sizeof(device), "%.*s", (int)(n - end), entry->d_name);
+		inuse_publish(device, to);
+	}
+	if (dir)
+		real_closedir(dir);
 }
 
 void inuse_own(const char *group, bool owned)

@@ -28,6 +28,8 @@ bool inuse_each(const char *device, bool (*each)(const char *device, int pid, vo
 bool inuse_by_any(const char *device);
 /* Who has it open in this process is asked by the descriptor @eventfd, -1: isn't any more. */
 void inuse_publish(const char *device, int eventfd);
+/* A descriptor of the engine's, maybe such an eventfd, has another number. */
+void inuse_moved(int from, int to);
 /* A container of this process has the group, "group-0", or has it not any more. */
 void inuse_own(const char *group, bool owned);
 /* Has one of any process? */

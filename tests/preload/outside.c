@@ -124,6 +124,13 @@ static void test_config(void)
 	write_config(4, "\\006");
 	store(IOVA + 4096);
 	CHECK(to[0] == 'a' && seen(4) == 6);
+	if (!access("/usr/bin/setpci", X_OK)) {
+		sh("setpci -s " BDF " COMMAND=0:4 && setpci -s " BDF " COMMAND | grep -q '^0002'");
+		CHECK(seen(4) == 2);
+		sh("lspci -xxx -s " BDF " | grep -q '^00: 34 12 e9 11 02 00'");
+		sh("setpci -s " BDF " COMMAND=4:4");
+		CHECK(seen(4) == 6);
+	}
 	/* What can't be written stays, and what is behind it is written. */
 	write_config(2, "\\377\\377\\004");
 	CHECK(shown(2) == seen(2) && shown(3) == seen(3) && shown(4) == 4 && !bar_answers());
