@@ -46,6 +46,12 @@ echo $device > $bus/drivers/idxd/bind || fail "bind"
 [ ! -e /dev/vfio/devices/vfio0 ] || fail "vfio-pci has a node"
 has yes 2
 "$client" safe || fail "the queues don't work"
+# The driver turns on what it needs.
+printf '\000\000' | dd of=$bus/devices/$device/config bs=2 seek=2 conv=notrunc status=none
+[ "$(dd if=$bus/devices/$device/config bs=2 skip=2 count=1 status=none | od -An -tx1)" = ' 00 00' ] ||
+	fail "COMMAND isn't 0"
+echo 1 > $bus/devices/$device/reset
+"$client" safe || fail "the queues don't work after a reset, and without bus mastering"
 
 # Who has it open is waited for.
 (
