@@ -136,6 +136,15 @@ static const char *own_interp(void)
 	return NULL;
 }
 
+/* A program may be started by the loader: "ld-linux-x86-64.so.2 PROGRAM". */
+static bool is_loader(int fd, const char *interp)
+{
+	struct stat file, loader;
+
+	return interp && !fstat(fd, &file) && !stat(interp, &loader) &&
+	       file.st_dev == loader.st_dev && file.st_ino == loader.st_ino;
+}
+
 static int check_elf(int fd, const char *path, const ElfW(Ehdr) * ehdr)
 {
 	const ElfW(Ehdr) *own = &__ehdr_start;
@@ -153,6 +162,8 @@ static int check_elf(int fd, const char *path, const ElfW(Ehdr) * ehdr)
 		return cli_error("'%s' is a Go program without cgo: it makes its system calls "
 				 "itself, where no library can answer them; build it with cgo",
 				 path);
+	if (!facts.interp[0] && is_loader(fd, interp))
+		return 0;
 	if (!facts.interp[0])
 		return cli_error("'%s' is statically linked: no library can be loaded into it; "
 				 "link it dynamically",

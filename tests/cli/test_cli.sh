@@ -137,6 +137,9 @@ printf '#!%s/bin/gone\n' "$work" >bin/lost
 chmod +x bin/lost
 expect 126 "interpreter '$work/bin/gone'" "$uiommu" run bin/lost
 
+# The loader has no loader itself, and can be given a program.
+loader=$(ldd bin/plain | grep -o '/lib[^ ]*/ld-[^ ]*')
+expect 0 '' "$uiommu" run -d ats-testdev -- "$loader" /usr/bin/test -c /dev/iommu
 if "${cc[@]}" -static -o bin/static prog.c 2>/dev/null; then
 	expect 125 "statically linked" "$uiommu" run bin/static
 	printf '#!%s/bin/static\n' "$work" >bin/script
