@@ -29,7 +29,9 @@ bench) packages="$build valgrind" ;;
 check) packages="$build $check" ;;
 fuzz) packages="$build clang libclang-rt-14-dev" ;;
 conformance) packages="$build linux-source-6.12 xz-utils g++ rustc golang-go python3 pciutils
-	python3-pyudev accel-config qemu-system-x86 cpio dpdk dpdk-dev libdpdk-dev librte-dma-idxd23 librte-mempool-ring23" ;;
+	python3-pyudev accel-config strace ltrace valgrind fakeroot faketime libjemalloc2
+	libgoogle-perftools4 libmimalloc2.0 qemu-system-x86 cpio dpdk dpdk-dev libdpdk-dev
+	librte-dma-idxd23 librte-mempool-ring23" ;;
 *)
 	echo "usage: deps.sh build|run|test|bench|check|fuzz|conformance" >&2
 	exit 2
