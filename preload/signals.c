@@ -94,6 +94,11 @@ void signals_unblock(const sigset_t *old)
 	raw_mask(SIG_SETMASK, &was, NULL);
 }
 
+bool signals_blocks_less(const sigset_t *set)
+{
+	return asynchronous() & ~set_word(set);
+}
+
 /* ---- stretches that nothing interrupts ---- */
 
 /* Longer than any stretch lasts. */

@@ -46,6 +46,9 @@ void signals_forward(int sig, siginfo_t *info, void *ucontext, enum signals_kind
 void signals_block(sigset_t *old);
 void signals_unblock(const sigset_t *old);
 
+/* Is @set, what was interrupted had blocked, less than what our handlers block? */
+bool signals_blocks_less(const sigset_t *set);
+
 /*
  * Begins a stretch of code in whose middle nothing of the client's can run, without
  * blocking anything: no asynchronous signal has a handler, and no thread was ever cancelled.

@@ -22,7 +22,6 @@
  */
 #include "trap.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -34,6 +33,8 @@
 #include "insn_alu.h"
 #include "real.h"
 #include "signals.h"
+#include "trap_fx.h"
+#include "trap_leave.h"
 #include "trap_mem.h"
 #include "trap_region.h"
 #include "valgrind.h"
@@ -41,16 +42,10 @@
 /* Less than this is left on an alternate stack: use the interrupted one. */
 #define STACK_ENOUGH (16 * 1024)
 #define RED_ZONE 128
+#define FLAG_AC 0x40000ull
 
-/* Of the saved state: where its own description is, and the parts used here. */
-#define FX_XMM 160
-#define FX_MAGIC 464
-#define FX_FEATURES 472
-#define FX_XSTATE_BV 512
-#define FX_YMM_HIGH 576
 #define YMM_HIGH_SIZE 256
 #define ZMM_MORE_SIZE 1024
-#define FX_MAGIC_VALUE 0x46505853 /* "XSPF": extended state follows */
 #define XFEATURE_YMM 4
 #define XFEATURE_OPMASK 5 /* numbers of components, as cpuid counts them */
 #define XFEATURE_ZMM_HIGH 6
@@ -206,7 +201,6 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 {
 	const greg_t *regs = uc->uc_mcontext.gregs;
 	uint8_t *fx = (uint8_t *)uc->uc_mcontext.fpregs;
-	uint32_t magic;
 	uint64_t features;
 
 	gpr_in(cpu->gpr, regs);
@@ -223,10 +217,9 @@ static void cpu_from_context(struct insn_cpu *cpu, const ucontext_t *uc)
 	if (!fx)
 		return;
 	cpu->xmm = fx + FX_XMM;
-	memcpy(&magic, fx + FX_MAGIC, sizeof(magic));
-	memcpy(&features, fx + FX_FEATURES, sizeof(features));
-	if (magic != FX_MAGIC_VALUE)
+	if (fx_word(fx, FX_MAGIC) != FX_MAGIC_VALUE)
 		return;
+	features = fx_wide(fx, FX_FEATURES);
 	cpu->image = fx;
 	cpu->image_size = image_size;
 	cpu->image_features = features;
@@ -477,7 +470,7 @@ struct trap_frame *trap_resume(struct trap_frame *frame, uint8_t *xmm, uint8_t *
 	return frame;
 }
 
-static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
+static void resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
 {
 	greg_t *regs = uc->uc_mcontext.gregs;
 	struct insn_fault fault;
@@ -486,7 +479,7 @@ static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
 		fault = resume_fault;
 		resume_fault_rip = 0;
 		deliver(&fault, uc, client_errno);
-		return true;
+		return;
 	}
 	if (resume_count == RESUMES) {
 		/* Left behind by handlers that never returned. */
@@ -499,83 +492,95 @@ static bool resume_outside(ucontext_t *uc, uint64_t addr, int client_errno)
 		.addr = addr,
 	};
 	regs[REG_RIP] = (greg_t)(uintptr_t)shim_resume;
-	return true;
 }
 
 /* ---- the handler ---- */
+
+enum verdict {
+	NOT_OURS,
+	RETURN,
+	LEAVE, /* nothing but registers has changed: trap_leave() */
+};
 
 /*
  * movdir64b, movdiri and enqcmd are undefined instructions where a processor hasn't got
  * them, and enqcmd is a general protection fault where nobody gave us a PASID.
  */
-static bool undefined(ucontext_t *uc, int client_errno)
+static enum verdict undefined(ucontext_t *uc, int client_errno)
 {
 	struct access a = {.uc = uc, .direct = true};
 
 	if (under_valgrind)
-		return false;
+		return NOT_OURS;
 	access_somewhere(&a);
 	errno = client_errno;
 	if (a.outcome == INSN_UNKNOWN)
-		return false;
-	if (a.outcome == INSN_FAULT)
-		deliver(&a.fault, uc, client_errno);
-	return true;
+		return NOT_OURS;
+	if (a.outcome != INSN_FAULT)
+		return LEAVE;
+	deliver(&a.fault, uc, client_errno);
+	return RETURN;
 }
 
-static bool trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_errno)
+static enum verdict trapped(int sig, const siginfo_t *info, ucontext_t *uc, int client_errno)
 {
 	struct access a = {.uc = uc, .addr = (uint64_t)(uintptr_t)info->si_addr};
 
 	if (info->si_code <= 0)
-		return false;
+		return NOT_OURS;
 	if (sig == SIGILL || (sig == SIGSEGV && info->si_code == SI_KERNEL))
 		return undefined(uc, client_errno);
 	if (sig != SIGSEGV)
-		return false;
+		return NOT_OURS;
 	if (!region_find(a.addr, &a.ref))
-		return try_again(uc, a.addr);
+		return try_again(uc, a.addr) ? RETURN : NOT_OURS;
 	if (under_valgrind) {
 		region_put(&a.ref);
-		return resume_outside(uc, a.addr, client_errno);
+		resume_outside(uc, a.addr, client_errno);
+		return RETURN;
 	}
 	if (region_open(&a.ref, a.addr)) {
 		region_put(&a.ref);
 		errno = client_errno;
-		return true;
+		return RETURN;
 	}
 	access_somewhere(&a);
 	errno = client_errno;
 	if (a.outcome != INSN_FAULT)
-		return true;
+		return LEAVE;
 	/* Its other side may be in a range that is being replaced. */
 	if (a.fault.sig == SIGSEGV && a.fault.addr != a.addr &&
 	    !trap_overlaps((void *)(uintptr_t)a.fault.addr, 1) && try_again(uc, a.fault.addr))
-		return true;
+		return RETURN;
 	deliver(&a.fault, uc, client_errno);
-	return true;
+	return RETURN;
 }
 
-static void trap_handler(int sig, siginfo_t *info, void *ucontext)
+/* The kernel has cleared the direction, valgrind hasn't; neither clears "faults if misaligned". */
+static inline void plain_flags(const ucontext_t *uc)
 {
-	int saved = errno;
-	bool done;
-
-	/* The kernel has done that; valgrind doesn't. */
 	__asm__ volatile("cld");
-	done = trap_mem_fault(info, ucontext) || uiommu_guard_fault(ucontext) ||
-	       trapped(sig, info, ucontext, saved);
-	if (done)
+	if (shim_unlikely(uc->uc_mcontext.gregs[REG_EFL] & FLAG_AC))
+		__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~FLAG_AC);
+}
+
+/* It may be left without a return (trap_leave()), which a sanitizer would wait for. */
+__attribute__((no_sanitize("address", "thread"))) static void trap_handler(int sig, siginfo_t *info,
+									   void *ucontext)
+{
+	enum verdict verdict;
+	int saved = errno;
+
+	plain_flags(ucontext);
+	if (trap_mem_fault(info, ucontext) || uiommu_guard_fault(ucontext))
+		return;
+	verdict = trapped(sig, info, ucontext, saved);
+	if (verdict == LEAVE)
+		trap_leave(ucontext);
+	if (verdict != NOT_OURS)
 		return;
 	errno = saved;
 	signals_forward(sig, info, ucontext, info->si_code > 0 ? SIGNALS_REPEATS : SIGNALS_SENT);
-}
-
-static unsigned int component_at(unsigned int number)
-{
-	unsigned int size, at = 0, c, d;
-
-	return __get_cpuid_count(0xd, number, &size, &at, &c, &d) && size ? at : 0;
 }
 
 void trap_init(void)
@@ -589,12 +594,13 @@ void trap_init(void)
 	pthread_mutex_lock(&once_lock);
 	if (!done) {
 		under_valgrind = valgrind_running();
+		trap_leave_init(under_valgrind);
 		if (__builtin_cpu_supports("avx"))
 			image_size = FX_YMM_HIGH + YMM_HIGH_SIZE;
 		if (__builtin_cpu_supports("avx512f")) {
-			opmask_at = component_at(XFEATURE_OPMASK);
-			zmm_high_at = component_at(XFEATURE_ZMM_HIGH);
-			zmm_more_at = component_at(XFEATURE_ZMM_MORE);
+			opmask_at = fx_component_at(XFEATURE_OPMASK);
+			zmm_high_at = fx_component_at(XFEATURE_ZMM_HIGH);
+			zmm_more_at = fx_component_at(XFEATURE_ZMM_MORE);
 			image_size = zmm_more_at + ZMM_MORE_SIZE;
 		}
 		trap_resume_avx = __builtin_cpu_supports("avx") ? 1 : 0;
