@@ -37,7 +37,10 @@ static uint64_t atc_where(uint64_t addr, uint32_t perm)
 
 static struct dsa_atc *atc_entry(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
 {
-	return &wq->atc[(addr >> GRANULE_SHIFT ^ perm << 3) % DSA_ATC_ENTRIES];
+	uint64_t granule = addr >> GRANULE_SHIFT;
+
+	/* What is read and what is written never meet, so no move throws out its own. */
+	return &wq->atc[((granule ^ granule >> 7) << 1 | perm >> 1) % DSA_ATC_ENTRIES];
 }
 
 /* The pages around @addr that were there; asks if @addr's isn't known to be. */
