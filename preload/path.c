@@ -24,6 +24,8 @@
 #include "tree.h"
 
 bool path_active;
+const bool path_starts[256] = {
+	['d'] = true, ['s'] = true, ['p'] = true, ['/'] = true, ['.'] = true, ['\0'] = true};
 /* Stored by whoever changed the working folder; one word, and good for skipping work only. */
 unsigned int path_cwd_up = 1;
 static bool cwd_is_root, cwd_in_tree;

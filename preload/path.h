@@ -59,10 +59,10 @@ extern unsigned int path_cwd_up;
 bool path_from_cwd(const char *path);
 
 /* Does it begin as only some absolute paths do?  So do "//" and "/.". */
+extern const bool path_starts[256];
 static inline bool path_special(const char *path)
 {
-	return path[1] == 'd' || path[1] == 's' || path[1] == 'p' || path[1] == '/' ||
-	       path[1] == '.' || !path[1];
+	return path_starts[(unsigned char)path[1]];
 }
 
 /*

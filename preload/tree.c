@@ -301,12 +301,17 @@ static inline uint64_t text_word(const struct text *t, unsigned int at, unsigned
 	return word;
 }
 
+/* Where an end is known. */
 static unsigned int text_len(const struct text *t, unsigned int at)
 {
 	return (unsigned int)__builtin_ctzll(t->ends >> at);
 }
 
-#define WORD_SELF 0x666c6573ull /* "self" */
+#define WORD_SELF 0x666c6573ull	      /* "self" */
+#define WORD_STATUS 0x737574617473ull /* "status" */
+#define WORD_DEV 0x2f766564u	      /* "dev/" */
+#define WORD_SYS 0x2f737973u	      /* "sys/" */
+#define WORD_PROC 0x636f7270u	      /* "proc" */
 
 /*
  * Behind "/proc/": what is said of descriptors, working folders, and numbers that are
@@ -315,14 +320,18 @@ static unsigned int text_len(const struct text *t, unsigned int at)
 static bool proc_maybe(const struct text *t, unsigned int at)
 {
 	const char *p = t->path + at;
-	unsigned int len = text_len(t, at);
+	unsigned int len;
 
+	if (!(t->ends >> at))
+		return true;
+	len = text_len(t, at);
 	if ((*p < '1' || *p > '9') && text_word(t, at, len) != WORD_SELF &&
 	    strncmp(p, "thread-self/", 12) != 0)
 		return false;
 	p += len;
 	if (!*p++)
 		return false;
+	at += len + 1;
 	switch (*p) {
 	case 'f': /* fd, fail-nth */
 	case 't': /* task */
@@ -333,7 +342,8 @@ static bool proc_maybe(const struct text *t, unsigned int at)
 	case 'm':
 		return !strncmp(p, "map_", 4);
 	case 's':
-		return !strcmp(p, "status");
+		return at >= TEXT_ROOM || !(t->ends >> at) ||
+		       text_word(t, at, text_len(t, at)) == WORD_STATUS;
 	}
 	return false;
 }
@@ -369,25 +379,36 @@ static bool text_maybe(const struct text *t, const struct tree_name *name, unsig
 	return true;
 }
 
+/* The four bytes behind the first, if there are so many. */
+static inline uint32_t start_word(const struct text *t)
+{
+	uint32_t word = 0;
+
+	if (t->words)
+		memcpy(&word, t->path + 1, sizeof(word));
+	else
+		memcpy(&word, t->path + 1, strnlen(t->path + 1, sizeof(word)));
+	return word;
+}
+
 bool tree_maybe(const char *path)
 {
 	const struct tree_name *name = __atomic_load_n(&top, __ATOMIC_ACQUIRE);
-	const char *p = path + 1;
-	struct text t;
+	struct text t = text_of(path);
+	uint32_t start = start_word(&t);
 
-	if (shim_unlikely(!name))
-		return true;
-	t = text_of(path);
 	if (shim_unlikely(t.doubtful))
 		return true;
-	if (p[0] == 'd' && p[1] == 'e' && p[2] == 'v' && p[3] == '/') {
-		/* /dev/fd is for path_proc_fd(). */
-		return (p[4] == 'f' && p[5] == 'd') ||
-		       text_maybe(&t, __atomic_load_n(&dev, __ATOMIC_ACQUIRE), 5);
-	}
-	if (p[0] == 's' && p[1] == 'y' && p[2] == 's' && p[3] == '/')
-		return text_maybe(&t, __atomic_load_n(&sys, __ATOMIC_ACQUIRE), 5);
-	if (p[0] == 'p' && p[1] == 'r' && p[2] == 'o' && p[3] == 'c' && p[4] == '/')
+	/* The numbers that are ours there are those of our files: no name is asked for. */
+	if (start == WORD_PROC && path[5] == '/')
 		return proc_maybe(&t, 6);
+	if (shim_unlikely(!name))
+		return true;
+	if (start == WORD_SYS)
+		return text_maybe(&t, __atomic_load_n(&sys, __ATOMIC_ACQUIRE), 5);
+	if (start == WORD_DEV)
+		/* /dev/fd is for path_proc_fd(). */
+		return (path[5] == 'f' && path[6] == 'd') ||
+		       text_maybe(&t, __atomic_load_n(&dev, __ATOMIC_ACQUIRE), 5);
 	return text_maybe(&t, name, 1);
 }
