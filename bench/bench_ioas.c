@@ -8,7 +8,9 @@
  *  map.million		IOAS_MAP of 4 KiB, a million areas in one IOAS, each
  *  area_bytes		memory that each of them takes
  *  translate.*		DMA of 8 bytes, at random, over so many areas; one: of a
- *			million the same, which the channel remembers
+ *			million the same, which the channel remembers; cached: that
+ *			memory alone, asked again and again inside one burst, without
+ *			what a burst and the bytes cost
  *  lookup.*		the translation alone, inside one burst: at random, or of one
  *			IOVA again and again; beside chase, which is as many dependent
  *			loads from as much memory, .huge: in huge pages
@@ -26,7 +28,9 @@
 #include <uiommu/iommu.h>
 #include <uiommu/mm.h>
 
+#include "base/quiesce.h"
 #include "bench.h"
+#include "core/dma_recent.h"
 #include "iommufd/iommufd.h"
 #include "iopt/iopt.h"
 #include "uapi/iommufd.h"
@@ -181,6 +185,32 @@ static void lookup_one(void *arg, uint64_t n)
 	}
 }
 
+struct recalls {
+	struct ui_readers readers;
+	struct ui_reader reader;
+	struct dma_recent recent;
+};
+
+static void recall(void *arg, uint64_t n)
+{
+	struct recalls *recalls = arg;
+	uint64_t iova = recalls->recent.iova;
+	struct uiommu_domain *domain;
+	struct uiommu_span span;
+
+	ui_reader_begin(&recalls->readers, &recalls->reader);
+	while (n--) {
+		if (!dma_recall(&recalls->recent, ui_reader_changes(&recalls->readers),
+				UIOMMU_NO_PASID, iova, UIOMMU_READ, &span, &domain))
+			abort();
+		bench_use(&span);
+		bench_use(domain);
+		/* As above. */
+		iova += span.perm & 4;
+	}
+	ui_reader_exit(&recalls->reader);
+}
+
 #define CHASE_BYTES (64ull << 20)
 
 static void chase(void *arg, uint64_t n)
@@ -244,6 +274,25 @@ static void bench_million(void)
 	uiommu_dma_close(reads.dma);
 }
 
+static void bench_recalls(struct iopt *iopt)
+{
+	struct recalls *recalls = aligned_alloc(64, (sizeof(*recalls) + 63) & ~63ul);
+
+	if (!recalls)
+		abort();
+	memset(recalls, 0, sizeof(*recalls));
+	recalls->recent = (struct dma_recent){.iova = FIRST, .pasid = UIOMMU_NO_PASID};
+	ui_readers_init(&recalls->readers);
+	ui_reader_add(&recalls->readers, &recalls->reader);
+	recalls->recent.changes = ui_reader_changes(&recalls->readers);
+	if (iopt_translate(iopt, FIRST, UIOMMU_READ, &recalls->recent.span))
+		abort();
+	bench("ioas.translate.cached", recall, recalls);
+	ui_reader_del(&recalls->readers, &recalls->reader);
+	ui_readers_destroy(&recalls->readers);
+	free(recalls);
+}
+
 static void bench_lookups(void)
 {
 	struct lookups lookups = {.iopt = iopt_create(ctx), .areas = 10};
@@ -262,6 +311,7 @@ static void bench_lookups(void)
 	lookups.areas = MILLION;
 	bench("ioas.lookup.million", lookup, &lookups);
 	bench("ioas.lookup.one", lookup_one, &lookups);
+	bench_recalls(lookups.iopt);
 	iopt_destroy(lookups.iopt);
 	place = make_chase(false);
 	bench("ioas.chase", chase, &place);

@@ -14,6 +14,7 @@
 #include <uiommu/dma.h>
 
 #include "core/core.h"
+#include "core/dma_recent.h"
 #include "mm/io.h"
 #include "mm/mm.h"
 
@@ -22,18 +23,6 @@
 /* Of a copy, which is as fast as memory is. */
 #define DMA_COPY_BYTES (256u << 10)
 #define DMA_PAGE 4096ull
-
-/*
- * What a burst found last, as a device's cache of translations has it.  It is good until
- * anything is unmapped or detached anywhere: see ui_reader_changes().
- */
-struct dma_recent {
-	uint64_t changes;
-	uint64_t iova;
-	struct uiommu_span span; /* from iova on */
-	struct uiommu_domain *domain;
-	uint32_t pasid;
-};
 
 /*
  *  reader	entered by the one thread that uses the channel
@@ -117,22 +106,6 @@ static size_t dma_record(const struct dma_op *op, const struct uiommu_span *span
 	return mm_store(span->mm, span->addr, record[0], 1) ? 0 : op->whole;
 }
 
-/* Inside a burst.  False: it must be looked up. */
-static bool dma_recall(const struct dma_recent *recent, uint64_t changes, const struct dma_op *op,
-		       uint64_t iova, struct uiommu_span *span, struct uiommu_domain **domain)
-{
-	uint64_t offset = iova - recent->iova;
-
-	if (recent->changes != changes || offset >= recent->span.length ||
-	    recent->pasid != op->pasid || op->perm & ~recent->span.perm)
-		return false;
-	*span = recent->span;
-	span->addr += offset;
-	span->length -= offset;
-	*domain = recent->domain;
-	return true;
-}
-
 /* Inside a burst.  Bytes moved. */
 static size_t dma_move(const struct dma_op *op, const struct uiommu_span *span, size_t length)
 {
@@ -189,7 +162,7 @@ static int dma_burst(struct uiommu_dma *dma, struct dma_op *op, uint64_t iova, s
 	*done = 0;
 	ui_reader_begin(readers, &dma->reader);
 	changes = ui_reader_changes(readers);
-	if (!dma_recall(&dma->recent, changes, op, iova, &span, &domain)) {
+	if (!dma_recall(&dma->recent, changes, op->pasid, iova, op->perm, &span, &domain)) {
 		rc = dma_translate(dma, op->pasid, iova, op->perm, &span, &domain, reason);
 		if (!rc && domain->ops->steady)
 			dma->recent = (struct dma_recent){changes, iova, span, domain, op->pasid};
