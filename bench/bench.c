@@ -13,6 +13,7 @@
 
 #define RUNS 31
 #define RUN_NS 1000000.0
+#define SHORT_NS 100000.0
 #define MAX_THREADS 16
 #define STEPPED 20
 
@@ -57,9 +58,10 @@ static double timed(bench_fn fn, void *arg, uint64_t n)
 /* How many operations fill a run. */
 static uint64_t calibrate(bench_fn fn, void *arg)
 {
+	double run = getenv("BENCH_SHORT") ? SHORT_NS : RUN_NS;
 	uint64_t n = 1;
 
-	while (timed(fn, arg, n) < RUN_NS && n < UINT64_C(1) << 32)
+	while (timed(fn, arg, n) < run && n < UINT64_C(1) << 32)
 		n *= 2;
 	return n;
 }

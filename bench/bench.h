@@ -8,7 +8,8 @@
  * stdout, one JSON object a line; bench/run.py makes the table.
  *
  * With BENCH_COUNT=NAME in the environment, only that one is run, COUNTED times,
- * inside bench_counted(): what callgrind counts the instructions of.
+ * inside bench_counted(): what callgrind counts the instructions of.  With BENCH_SHORT, a run
+ * is a tenth as long: for what is to be done often, in turns with something else.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H

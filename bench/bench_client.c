@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What the shim costs a client: bench/run.py runs this plainly, and under
- * "uiommu run".
+ * "uiommu run".  Argument: the device's cdev; or "calls", for these alone, which it does often.
  *
  *  client.ioctl.raw	a cheap ioctl of a descriptor that isn't ours, by syscall()
  *  client.ioctl.libc	the same by ioctl(): under the shim, the price of asking
- *  client.call.*	other calls that aren't ours, each as cheap as it comes; .dev, .sys,
+ *  client.call.*	other calls that aren't ours, each as cheap as it comes (two_calls are
+ *			two); .dev, .sys,
  *			.proc: of a path there, which has to be looked at
  *  client.signal	a fault, and a handler that does nothing but step over it
- *  client.mmio.*	a trapped load and store; argument: the device's cdev
+ *  client.undefined	the same of an undefined instruction, as movdir64b is on some processors;
+ *			.memcpy.1M: and a copy after it, beside client.memcpy.1M
+ *  client.mmio.*	a trapped load and store
  *  client.memory.*	the same of ordinary memory, and of a BAR that is some
  */
 #include <dirent.h>
@@ -17,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -100,7 +104,10 @@ CALL(write, write(fds[NULL_DEVICE], &byte, 1))
 CALL(fstat, fstat(fds[PIPE], &st))
 CALL(stat, stat("/etc/passwd", &st))
 CALL(mprotect, mprotect(page, 4096, PROT_READ | PROT_WRITE))
-CALL(mmap, munmap(mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096))
+/* Far from all else, or what is near makes more of a difference than the shim. */
+CALL(mmap, munmap(mmap((void *)(1ul << 44), 4096, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		  4096))
 CALL(madvise, madvise(NULL, 0, MADV_NORMAL))
 CALL(poll, poll(&pfd, 1, 0))
 CALL(ppoll, ppoll(&pfd, 1, &(struct timespec){0}, NULL))
@@ -195,17 +202,61 @@ static void fault(void *arg, uint64_t n)
 		__asm__ volatile("movl (%0), %%eax" : : "r"(arg) : "rax", "memory");
 }
 
+/* Two bytes as well. */
+static void undefined(void *arg, uint64_t n)
+{
+	(void)arg;
+	while (n--)
+		__asm__ volatile("ud2" : : : "memory");
+}
+
+#define MIB (1ul << 20)
+
+static void copy(void *arg, uint64_t n)
+{
+	char *memory = arg;
+
+	while (n--) {
+		memcpy(memory, memory + MIB, MIB);
+		bench_use(memory);
+	}
+}
+
+static void undefined_copy(void *arg, uint64_t n)
+{
+	while (n--) {
+		undefined(NULL, 1);
+		copy(arg, 1);
+	}
+}
+
+static void bench_undefined(void)
+{
+	char *memory = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	bench("client.undefined", undefined, NULL);
+	bench("client.memcpy.1M", copy, memory);
+	bench("client.undefined.memcpy.1M", undefined_copy, memory);
+	munmap(memory, 2 * MIB);
+}
+
 static void bench_signal(void)
 {
 	struct sigaction catch = {.sa_sigaction = step_over, .sa_flags = SA_SIGINFO | SA_NODEFER},
-			 old;
+			 was[2];
 	void *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	sigfillset(&catch.sa_mask);
-	if (none == MAP_FAILED || sigaction(SIGSEGV, &catch, &old))
+	if (none == MAP_FAILED || sigaction(SIGSEGV, &catch, &was[0]) ||
+	    sigaction(SIGILL, &catch, &was[1]))
 		abort();
 	bench("client.signal", fault, none);
-	sigaction(SIGSEGV, &old, NULL);
+	bench_undefined();
+	sigaction(SIGSEGV, &was[0], NULL);
+	sigaction(SIGILL, &was[1], NULL);
 	munmap(none, 4096);
 }
 
@@ -261,6 +312,8 @@ int main(int argc, char **argv)
 	bench("client.ioctl.raw", ioctl_raw, &pipes[0]);
 	bench("client.ioctl.libc", ioctl_libc, &pipes[0]);
 	bench_calls();
+	if (argc > 1 && !strcmp(argv[1], "calls"))
+		return 0;
 	bench_signal();
 	bench("client.memory", mmio_store, page);
 	bench("client.memory.load", mmio_load, page);

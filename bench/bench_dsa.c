@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What the accelerator (dsa) does for a client beside what the processor does for it:
- * bench/run.py runs this under "uiommu run -d dsa".  Argument: the device's cdev.
+ * bench/run.py runs this under "uiommu run -d dsa".  Argument: the device's cdev, or, with
+ * driver=idxd, a queue's node: then only what is handed in by write(), without a trap.
  *
  *  dsa.move.1M	a memory move of 1 MiB out of batches of 32; .alone: a batch of its own,
  *		from the store to the portal until the completion record says that it's
- *		done; beside
- *  dsa.memcpy.1M	memcpy() of the same memory
+ *		done; .write: the same by write(); beside
+ *  dsa.memcpy.1M	memcpy() of the same memory, as .write has it, too
  *  dsa.move.64	a move of 64 bytes out of batches of 1024; .2_threads: two submit them to
  *		one queue; beside
  *  dsa.memcpy.64	memcpy() of the same
- *  dsa.noop	a descriptor that does nothing: what the store to the portal takes
+ *  dsa.noop	a descriptor that does nothing: what the store to the portal takes, or write()
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -61,6 +62,7 @@ struct work {
 static uint8_t *regs, *portal;
 static struct work *works;
 static unsigned int threads = 1;
+static int queue = -1; /* of idxd, instead of a portal */
 
 static void die(const char *what)
 {
@@ -104,10 +106,6 @@ static void map_memory(int iommu, int device)
 		.length = THREADS * sizeof(struct work),
 	};
 
-	works = mmap(NULL, map.length, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (works == MAP_FAILED)
-		die("memory");
 	map.user_va = map.iova = (uintptr_t)works;
 	if (ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) || ioctl(iommu, IOMMU_IOAS_ALLOC, &ioas))
 		die("bind");
@@ -144,6 +142,11 @@ static void configure(void)
 static void submit(struct work *work)
 {
 	__atomic_store_n(&work->record[0], 0, __ATOMIC_SEQ_CST);
+	if (queue >= 0) {
+		if (write(queue, &work->one, sizeof(work->one)) != sizeof(work->one))
+			die("write");
+		return;
+	}
 	/* movdir64b (%rdx), %rax: of processors that most don't have. */
 	__asm__ volatile(".byte 0x66, 0x0f, 0x38, 0xf8, 0x02"
 			 :
@@ -249,11 +252,37 @@ static void memcpy_line(void *arg, uint64_t n)
 	}
 }
 
+static void allocate_memory(void)
+{
+	works = mmap(NULL, THREADS * sizeof(struct work), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (works == MAP_FAILED)
+		die("memory");
+	for (int i = 0; i < THREADS; i++) {
+		memset(works[i].src, 1 + i, MIB);
+		memset(works[i].dst, 7, MIB);
+	}
+}
+
+static int bench_queue(const char *path)
+{
+	queue = open(path, O_RDWR);
+	if (queue < 0)
+		die(path);
+	bench("dsa.noop.write", noop, works);
+	bench("dsa.memcpy.1M.write", memcpy_mib, works);
+	bench("dsa.move.1M.write", move_mib_alone, works);
+	return memcmp(works[0].dst, works[0].src, MIB) != 0;
+}
+
 int main(int argc, char **argv)
 {
 	void *args[THREADS];
 	int iommu, device;
 
+	allocate_memory();
+	if (argc > 1 && !strncmp(argv[1], "/dev/dsa/", 9))
+		return bench_queue(argv[1]);
 	iommu = open("/dev/iommu", O_RDWR);
 	device = open(argc > 1 ? argv[1] : "", O_RDWR);
 	if (iommu < 0 || device < 0)
@@ -263,11 +292,8 @@ int main(int argc, char **argv)
 	regs = map_bar(device, 0);
 	portal = map_bar(device, 2);
 	configure();
-	for (int i = 0; i < THREADS; i++) {
-		memset(works[i].src, 1 + i, MIB);
-		memset(works[i].dst, 7, MIB);
+	for (int i = 0; i < THREADS; i++)
 		args[i] = &works[i];
-	}
 
 	bench("dsa.noop", noop, works);
 	bench("dsa.memcpy.1M", memcpy_mib, works);
