@@ -341,15 +341,23 @@ def dsa_seeds(folder):
             post(opcode, flags=2, dst=24 * page - 16), do('ANSWER', 0, 3, 0)]
         inputs['flags-%d' % opcode] = start + [
             part for bit in range(24) for part in (do('NEXT', 0, 32 + bit), post(opcode))]
+        # The same bytes but for the last; then the second page of what is written is refused,
+        # and that of what is read is missing, too.
+        source, target = 15 * page + 0xf00, 8 * page + 0xf80
         inputs['refused-%d' % opcode] = start + [
-            do('OWN', 0, 0, 2, 0), post(opcode, flags=2, src=missing - 512, dst=missing - 256,
-                                        size=some | 4000)] + 4 * [do('ANSWER', 0, 2, 0)]
+            do('MEMORY', source, 129, 7), do('MEMORY', target, 128, 7), do('OWN', 0, 0, 2, 0),
+            post(opcode, src=source, dst=target, size=129), do('PAGES', 0, 9, 0, 0),
+            do('OWN', 0, 0, 2, 0), post(opcode, 2, source, target, some | 4000)] + 4 * [
+                do('ANSWER', 0, 2, 0)]
         inputs['shared-%d' % opcode] = start + [
             do('OWN', 1, 0, 1, 0), post(opcode, name='ENQUEUE', portal=4),
             do('OWN', 2, 0, 1, 0), post(opcode, name='ENQUEUE', portal=5), do('ATTACH', 2, 1),
             do('OWN', 2, 0, 1, 0),
             post(opcode, flags=2, src=missing, name='ENQUEUE', portal=4), do('DETACH', 2),
             post(opcode, portal=8)]
+    # A page that is asked about while it's missing comes, and is in the middle of the next one.
+    inputs['came'] = start + [post(0), do('PAGES', 0, 16, 0, 3),
+                              post(0, 0, 15 * page, size=some | 5000)]
     for flags in (0, 2):
         batch = start + [do('DESC', i, i % 10, flags, i * 256, missing if i == 9 else 8 * page,
                             64, rec + 64 + 32 * i) for i in range(12)]

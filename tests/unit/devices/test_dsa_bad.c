@@ -107,6 +107,39 @@ static void test_reserved(void **state)
 	assert_int_equal(reg(DSA_SWERR, 8), 0);
 }
 
+/* A batch isn't done in a batch, also if it is the very same one, or they name each other. */
+static void test_batches_in_batches(void **state)
+{
+	struct dsa_desc *list = (struct dsa_desc *)(b.arena + 50 * PAGE);
+	struct dsa_desc batch = desc_of(DSA_OP_BATCH, REC, BASE + 50 * PAGE, 0, 2);
+
+	enable(DSA_WQ_MODE_DEDICATED);
+	batch.record = RECORD + sizeof(struct dsa_record);
+	list[0] = batch;
+	list[1] = desc_of(DSA_OP_FILL, 0, 0x11, BASE, 8);
+	list[2] = batch;
+	list[2].record = RECORD + 2 * sizeof(struct dsa_record);
+	list[3] = list[2];
+	for (unsigned int i = 0; i < 2; i++) {
+		b.arena[0] = 0;
+		memset(record(1), 0, 2 * sizeof(struct dsa_record));
+		list[0].src = BASE + 50 * PAGE + i * 2 * sizeof(batch);
+		assert_int_equal(run(batch), DSA_BATCH_FAIL);
+		assert_int_equal(record(0)->done, 2);
+		assert_int_equal(record(1)->status, DSA_BAD_OPCODE);
+		assert_int_equal(record(2)->status, DSA_NONE);
+		assert_int_equal(b.arena[0], 0x11);
+	}
+	/* One that writes over the whole list, itself included, is done as it was read. */
+	for (unsigned int i = 0; i < 16; i++)
+		list[i] = desc_of(DSA_OP_NOOP, 0, 0, 0, 0);
+	assert_int_equal(run(desc_of(DSA_OP_BATCH, REC, BASE + 50 * PAGE, 0, 16)), DSA_SUCCESS);
+	list[15] = desc_of(DSA_OP_FILL, 0, 0, BASE + 50 * PAGE, 16 * sizeof(batch));
+	assert_int_equal(run(desc_of(DSA_OP_BATCH, REC, BASE + 50 * PAGE, 0, 16)), DSA_SUCCESS);
+	assert_int_equal(list[15].flags_op, 0);
+	assert_int_equal(reg(DSA_SWERR, 8), 0);
+}
+
 static void expect_swerr(uint8_t error, unsigned int wq)
 {
 	uint64_t swerr = reg(DSA_SWERR, 8);
@@ -336,9 +369,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_refusals), TEST(test_reserved), TEST(test_software_errors),
-		TEST(test_portals),  TEST(test_halt),	  TEST(test_overflow),
-		TEST(test_retry),    TEST(test_abort),	  TEST(test_abort_pasid),
+		TEST(test_refusals),	    TEST(test_reserved), TEST(test_batches_in_batches),
+		TEST(test_software_errors), TEST(test_portals),	 TEST(test_halt),
+		TEST(test_overflow),	    TEST(test_retry),	 TEST(test_abort),
+		TEST(test_abort_pasid),
 	};
 
 	return cmocka_run_group_tests_name("dsa, bad input", tests, NULL, NULL);
