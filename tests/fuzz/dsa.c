@@ -116,7 +116,7 @@ static uint32_t length(uint64_t value)
 	case 9:
 	case 10:
 	case 11:
-		return (uint32_t)(value % 20000);
+		return (uint32_t)value % 20000;
 	case 12:
 		return (uint32_t)value;
 	case 13:
