@@ -94,9 +94,13 @@ static void fault_at(struct dsa_wq *wq, uint64_t addr, uint32_t perm)
 	};
 }
 
-static size_t known_there(struct dsa_wq *wq, uint32_t perm, uint64_t addr, size_t length)
+/* Without bus mastering it can't ask, and the access itself fails. */
+static size_t known_there(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t perm,
+			  uint64_t addr, size_t length)
 {
-	return has_ats(wq) ? present(wq, perm, addr, length) : length;
+	if (!has_ats(wq) || !uiommu_pci_bus_master(pdev))
+		return length;
+	return present(wq, perm, addr, length);
 }
 
 static uint32_t dma_flags(const struct dsa_wq *wq)
@@ -119,7 +123,7 @@ static void missed(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t a
 size_t dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, void *buf,
 		size_t length)
 {
-	size_t there = known_there(wq, UIOMMU_READ, addr, length);
+	size_t there = known_there(pdev, wq, UIOMMU_READ, addr, length);
 	struct uiommu_dma_error err = {.iova = addr};
 	int rc = 0;
 
@@ -137,7 +141,7 @@ size_t dsa_read(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr
 size_t dsa_write(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint64_t addr, const void *buf,
 		 size_t length, uint32_t flags)
 {
-	size_t there = known_there(wq, UIOMMU_WRITE, addr, length);
+	size_t there = known_there(pdev, wq, UIOMMU_WRITE, addr, length);
 	struct uiommu_dma_error err = {.iova = addr};
 	int rc = 0;
 
@@ -167,8 +171,8 @@ static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	struct dsa_job *job = &wq->job;
 	uint64_t from = job->cur.src + job->done, to = job->cur.dst + job->done;
 	size_t want = (size_t)(job->cur.size - job->done);
-	size_t source = known_there(wq, UIOMMU_READ, from, want);
-	size_t target = known_there(wq, UIOMMU_WRITE, to, source);
+	size_t source = known_there(pdev, wq, UIOMMU_READ, from, want);
+	size_t target = known_there(pdev, wq, UIOMMU_WRITE, to, source);
 	struct uiommu_dma_error err = {.iova = from, .perm = UIOMMU_READ};
 	int rc = 0;
 

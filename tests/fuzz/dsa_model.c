@@ -21,7 +21,8 @@ unsigned char *m_at(uint32_t pasid, uint64_t iova, uint32_t perm)
 	uint64_t offset = iova - M_BASE, page = offset / M_PAGE;
 	unsigned int space = model.attached[pasid];
 
-	if (!space || offset >= M_SIZE || (model.rights[space - 1][page] & perm) != perm)
+	if (!space || !model.master || offset >= M_SIZE ||
+	    (model.rights[space - 1][page] & perm) != perm)
 		return NULL;
 	if (space == 2)
 		page = M_PAGES - 1 - page;
@@ -37,7 +38,7 @@ static void miss(struct m_wq *wq, uint64_t addr, uint32_t perm)
 		.perm = perm,
 		.refused =
 			job->answer.refused && job->answer.addr == addr && job->answer.perm == perm,
-		.untranslated = wq->cfg[2] & DSA_WQ_ATS_OFF,
+		.untranslated = wq->cfg[2] & DSA_WQ_ATS_OFF || !model.master,
 	};
 }
 

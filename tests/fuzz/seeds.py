@@ -395,6 +395,27 @@ def dsa_seeds(folder):
     inputs['interrupts'] = start + [
         part for handle in (0, 1, 8, 9, 0xffff)
         for part in (do('OWN', 0, handle, 0, 0), post(7, 16), do('REGISTER', 5, 2, 2, 4))]
+    # Errors that no record tells, and privileged ones; what portals refuse; where addresses end.
+    inputs['unrecorded'] = start + [
+        part for bit in (31, 30, 32 + 6, 48) for opcode in (0, 1, 2, 7)
+        for part in (do('NEXT', 0, bit), post(opcode, 0x40, dst=16 * page, size=2),
+                     do('REGISTER', 2, 0, 2, 3))]
+    inputs['portals'] = [do('REGISTER', 4, 6, 2, 2**32 - 1)] + start + [
+        part for portal in (0, 1, 4, 5, 8, 12, 31) for name in ('POST', 'ENQUEUE')
+        for part in (post(7, portal=portal, name=name), do('REGISTER', 2, 0, 2, 3))] + [
+            post(0, 2, missing, portal=4, name='ENQUEUE')] + 3 * [
+                post(7, portal=5, name='ENQUEUE')]
+    inputs['ends'] = start + [post(opcode, src=15 << 60 | 64, dst=15 << 60 | 32)
+                              for opcode in (0, 5, 6)] + [post(0, size=some | 17000, portal=8)]
+    inputs['vectors'] = start + [do('REGISTER', 5, 4, 2, 1 << 12 | 8)] + [
+        part for pasid in (0, 1, 2)
+        for part in (do('OWN', pasid, 2, 0, 0), post(7, 16, portal=4, name='ENQUEUE'))]
+    inputs['two-pasids'] = start + [do('ATTACH', 2, 0)] + [
+        part for pasid in (1, 2, 1, 2)
+        for part in (do('OWN', pasid, 0, 0, 0), post(0, 2, missing, portal=4, name='ENQUEUE'))] + [
+            do('COMMAND', 12, 2), do('ANSWER', 0, 0, 1), do('ANSWER', 0, 0, 1)]
+    inputs['late'] = wait + [do('COMMAND', 9, 1), post(0, 2, missing), do('ANSWER', 0, 2, 0),
+                             do('ANSWER', 0, 0, 1)]
     for name, ops in inputs.items():
         write(folder, name, b''.join(ops))
 

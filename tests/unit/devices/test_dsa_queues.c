@@ -421,6 +421,26 @@ static void test_device_errors(void **state)
 	assert_int_equal(reg(DSA_SWERR, 8), 0x51 << 8 | 1);
 }
 
+/* A device that was disabled, and still has work, asks for no pages without bus mastering. */
+static void test_disabled_without_master(void **state)
+{
+	struct dsa_desc desc = blocking(8);
+	const uint16_t off = 2;
+
+	enable(DSA_WQ_MODE_DEDICATED | DSA_WQ_BOF);
+	use_faulting(1ull << 60);
+	submit(&desc);
+	set(DSA_CMD, 2u << 20, 4);
+	assert_int_equal(reg(DSA_CMDSTS, 4), DSA_CMDSTS_ACTIVE);
+	pci_config_write(b.pdev, 4, &off, 2);
+	answer(true);
+	assert_int_equal(b.faults, 1);
+	assert_int_equal(record(0)->status, 0);
+	assert_int_equal(reg(DSA_CMDSTS, 4), 0);
+	assert_int_equal(reg(DSA_SWERR, 8) >> 8 & 0xff, DSA_RECORD_FAULT);
+	assert_int_equal(reg(DSA_GENSTS, 4), 0);
+}
+
 /* ---- configurations ---- */
 
 /* A queue that was disabled, and has work, is what it was when it got it. */
@@ -473,6 +493,7 @@ int main(void)
 		TEST(test_record_read_only),
 		TEST(test_fault_without_record),
 		TEST(test_device_errors),
+		TEST(test_disabled_without_master),
 		TEST(test_config_of_waiting),
 		TEST(test_overlap_at_the_end),
 	};
