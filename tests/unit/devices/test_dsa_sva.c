@@ -298,6 +298,52 @@ static void test_taken_away(void **state)
 	still_works();
 }
 
+/* ---- what it keeps of translations ---- */
+
+#define MIB (1ul << 20)
+#define GRANULE (MIB / 4)
+
+static bool is_kept(const struct dsa_wq *wq, uint64_t addr, uint64_t right)
+{
+	for (unsigned int i = 0; i < DSA_ATC_ENTRIES; i++)
+		if (wq->atc[i].where == (addr / GRANULE << 2 | right))
+			return true;
+	return false;
+}
+
+/* Wherever a move of 1 MiB lies, it doesn't throw out what it will need again. */
+static void test_kept(void **state)
+{
+	const struct dsa *dsa = uiommu_pci_priv(r.pdev);
+	const size_t length = 32 * MIB;
+	uint8_t *area = mmap(TARGET, length, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0);
+	const struct dsa_record *record = (const void *)(area + length - PAGE);
+
+	assert_ptr_equal(area, TARGET);
+	guard();
+	start(uiommu_mm_self(r.ctx), DSA_OP_FILL);
+	__atomic_store_n(&r.stop, true, __ATOMIC_RELEASE);
+	pthread_join(r.thread, NULL);
+	r.desc.flags_op = DSA_OP_MEMMOVE << 24 | DSA_FLAG_CRAV | DSA_FLAG_RCR;
+	r.desc.size = MIB;
+	/* Written as well, so in a place of its own. */
+	r.desc.record = (uint64_t)record;
+	for (uint8_t *from = area + PAGE; from < area + length - 2 * MIB; from += GRANULE) {
+		r.desc.src = (uint64_t)from;
+		r.desc.dst = (uint64_t)(from + MIB);
+		assert_int_equal(pci_mmio_enqueue(r.pdev, 2, PAGE, &r.desc), 0);
+		assert_int_equal(record->status, DSA_SUCCESS);
+		for (size_t i = 0; i < MIB; i += GRANULE) {
+			assert_true(is_kept(&dsa->wq[0], (uint64_t)from + i, UIOMMU_READ));
+			assert_true(is_kept(&dsa->wq[0], (uint64_t)from + MIB + i, UIOMMU_WRITE));
+		}
+	}
+	assert_int_equal(pthread_create(&r.thread, NULL, mover, NULL), 0);
+	finish();
+	munmap(area, length);
+}
+
 /* ---- processes that end ---- */
 
 enum ending {
@@ -432,7 +478,8 @@ static void test_endings(void **state)
 int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {TEST(test_taken_away), TEST(test_endings)};
+	const struct CMUnitTest tests[] = {TEST(test_taken_away), TEST(test_kept),
+					   TEST(test_endings)};
 
 	if (argc == 3)
 		return next_program(argv[1], argv[2]);
