@@ -15,6 +15,7 @@
  *
  *  post_count	what is mapped; or a word that never changes.  Set under the engine's start_lock
  *  post_seen	deliver_lock; read by anybody
+ *  taken	deliver_lock; the message, for a trap may be on a small stack
  */
 #include "post.h"
 
@@ -48,6 +49,7 @@ struct post {
 static const volatile uint64_t nothing;
 const volatile uint64_t *post_count = &nothing;
 uint64_t post_seen;
+static struct post taken;
 static pthread_mutex_t deliver_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool post_path(int pid, uint64_t number, char *path, size_t size)
@@ -105,8 +107,7 @@ static void deliver(uint64_t number)
 {
 	struct uiommu *ctx = engine_ctx();
 	char path[PATH_ROOM];
-	struct post post;
-	ssize_t n = -1;
+	ssize_t n;
 	int fd;
 
 	if (!post_path(getpid(), number, path, sizeof(path)))
@@ -114,16 +115,17 @@ static void deliver(uint64_t number)
 	fd = real_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return; /* to somebody else */
-	n = real_read(fd, &post, sizeof(post));
+	n = real_read(fd, &taken, sizeof(taken));
 	real_close(fd);
 	unlink(path);
-	if (!ctx || n < (ssize_t)POST_HEAD || (size_t)n != POST_HEAD + post.length)
+	if (!ctx || n < (ssize_t)POST_HEAD || (size_t)n != POST_HEAD + taken.length)
 		return;
-	post.device[sizeof(post.device) - 1] = '\0';
-	if (post.reset)
-		uiommu_vfio_reset(ctx, post.device);
+	taken.device[sizeof(taken.device) - 1] = '\0';
+	if (taken.reset)
+		uiommu_vfio_reset(ctx, taken.device);
 	else
-		uiommu_vfio_config_write(ctx, post.device, post.offset, post.bytes, post.length);
+		uiommu_vfio_config_write(ctx, taken.device, taken.offset, taken.bytes,
+					 taken.length);
 }
 
 void post_deliver(void)

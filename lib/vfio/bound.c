@@ -48,13 +48,13 @@ bool vfio_group_in_kernel(struct vfio_group *group)
 void vfio_config_changed_locked(struct vfio_device *vdev)
 {
 	const struct uiommu *ctx = vdev->ctx;
-	uint8_t config[PCI_CFG_SIZE], *flags;
+	uint8_t *config = vdev->shown, *flags;
 
 	/* The lock has what is told in the order in which it came to be. */
 	ui_mutex_assert_held(&vdev->lock);
 	if (!ctx->host || !ctx->host->config)
 		return;
-	pci_config_read(vdev->pdev, 0, config, sizeof(config));
+	pci_config_read(vdev->pdev, 0, config, PCI_CFG_SIZE);
 	/* To its user MSI is on as it has said; here, as it is. */
 	if (vdev->pdev->msi.nr) {
 		flags = &config[vdev->pdev->msi.cap + PCI_MSI_FLAGS];
@@ -62,5 +62,5 @@ void vfio_config_changed_locked(struct vfio_device *vdev)
 		if (ui_load_acquire(&vdev->pdev->msi.enabled))
 			*flags |= PCI_MSI_ENABLE;
 	}
-	ctx->host->config(ctx->opaque, vdev->pdev->name, config, sizeof(config));
+	ctx->host->config(ctx->opaque, vdev->pdev->name, config, PCI_CFG_SIZE);
 }

@@ -71,6 +71,8 @@ struct vfio_irqs {
  *  irqs			see there
  *  ioeventfds, nr_ioeventfds	lock
  *  wakeup, low_power		lock
+ *  shown			lock; for vfio_config_changed_locked(), which a trap's stack has no
+ *				room for
  */
 struct vfio_device {
 	struct uiommu *ctx;
@@ -92,6 +94,7 @@ struct vfio_device {
 	unsigned int nr_ioeventfds;
 	void *wakeup;
 	bool low_power;
+	uint8_t shown[PCI_CFG_SIZE];
 };
 
 /*

@@ -104,6 +104,23 @@ static void test_reset(void)
 	teardown();
 }
 
+/* What waits is done in a handler, which may be on a stack that just isn't too small. */
+static void test_small_stack(void)
+{
+	char *stack =
+		mmap(NULL, 28 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack_t ss = {.ss_sp = stack + 4096, .ss_size = 24 << 10}, off = {.ss_flags = SS_DISABLE};
+
+	setup(false);
+	CHECK(stack != MAP_FAILED && !mprotect(stack, 4096, PROT_NONE) && !sigaltstack(&ss, NULL));
+	bar[0] = 0x1000;
+	sh("echo 1 > reset");
+	write_config(4, "\\002");
+	CHECK(!bar[0] && shown(4) == 2);
+	CHECK(!sigaltstack(&off, NULL) && !munmap(stack, 28 << 10));
+	teardown();
+}
+
 static void test_config(void)
 {
 	char *from = page('a'), *to = page('b');
@@ -216,6 +233,7 @@ int main(void)
 {
 	start_shell();
 	test_reset();
+	test_small_stack();
 	test_config();
 	test_closed();
 	test_children();
