@@ -165,6 +165,14 @@ static size_t piece(const struct dsa_job *job)
 	return left < DSA_BOUNCE ? (size_t)left : DSA_BOUNCE;
 }
 
+/* Whatever was known of it. */
+static bool still_there(struct uiommu_pci_device *pdev, struct dsa_wq *wq, uint32_t perm,
+			uint64_t addr)
+{
+	atc_entry(wq, addr, perm)->where = 0;
+	return known_there(pdev, wq, perm, addr, 1);
+}
+
 /* From memory to memory, without a buffer: all that is left. */
 static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 {
@@ -187,7 +195,8 @@ static bool do_move(struct uiommu_pci_device *pdev, struct dsa_wq *wq)
 	job->done += target;
 	if (target == want)
 		return true;
-	if (target < source)
+	/* Of two pages that are missing it's the source's that is told, as by other operations. */
+	if (target < source && still_there(pdev, wq, UIOMMU_READ, from + target))
 		missed(pdev, wq, to + target, UIOMMU_WRITE, 0);
 	else
 		missed(pdev, wq, from + target, UIOMMU_READ, 0);

@@ -283,6 +283,26 @@ static void test_stale_pages(void **state)
 	assert_int_equal(b.faults, 1);
 }
 
+/* Of two pages that are missing the source's is told, also if it was there before. */
+static void test_two_missing(void **state)
+{
+	struct dsa_desc desc = blocking(8);
+
+	enable(DSA_WQ_MODE_DEDICATED | DSA_WQ_BOF);
+	use_faulting(1ull << 60 | 1ull << 20 | 1);
+	submit(&desc);
+	assert_int_equal(record(0)->status, DSA_SUCCESS);
+	b.given = 1ull << 60;
+	desc.dst += PAGE;
+	record(0)->status = 0;
+	submit(&desc);
+	assert_int_equal(fault_addr(), 0);
+	answer(true);
+	assert_int_equal(fault_addr(), 21 * PAGE);
+	answer(true);
+	assert_int_equal(record(0)->status, DSA_SUCCESS);
+}
+
 /* A page of one PASID isn't one of another. */
 static void test_pages_by_pasid(void **state)
 {
@@ -488,6 +508,7 @@ int main(void)
 		TEST(test_pasid_of_batch),
 		TEST(test_detached_while_it_waits),
 		TEST(test_stale_pages),
+		TEST(test_two_missing),
 		TEST(test_pages_by_pasid),
 		TEST(test_refused_before_another),
 		TEST(test_record_read_only),

@@ -312,8 +312,10 @@ static void *in_half(void *arg)
 		pci_mmio_write_block(b.pdev, 2, 0, &desc);
 		while (!__atomic_load_n(&rec->status, __ATOMIC_ACQUIRE))
 			;
-		if (!half_is_good(s, old, &desc))
+		if (!half_is_good(s, old, &desc)) {
 			s->start = SIZE; /* tells */
+			break;
+		}
 	}
 	free(old);
 	return NULL;
