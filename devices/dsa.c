@@ -31,7 +31,8 @@ const uint64_t dsa_opcap = OP(DSA_OP_NOOP) | OP(DSA_OP_BATCH) | OP(DSA_OP_DRAIN)
 #define WQCAP                                                                                      \
 	((uint64_t)DSA_ENTRIES | (uint64_t)DSA_WQS << 16 | WQCFG_64 << 24 | 0xfull << 48 |         \
 	 3ull << 54)
-#define GRPCAP (DSA_GROUPS | 96ull << 8)
+/* Read buffers, which can be given to groups and limited. */
+#define GRPCAP (DSA_GROUPS | 96ull << 8 | 3ull << 16)
 #define CMDCAP 0x1ffeu /* 1 to 12: no interrupt handles need be asked for */
 #define OFFSETS                                                                                    \
 	((uint64_t)DSA_GRPCFG >> 8 | (uint64_t)DSA_WQCFG >> 8 << 16 |                              \

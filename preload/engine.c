@@ -217,6 +217,27 @@ static int host_config_kept(void *opaque, const char *device, void *bytes, size_
 	return rc;
 }
 
+static int host_state(void *opaque, const char *device, void *bytes, size_t size)
+{
+	struct shim_entry entry;
+	int rc;
+
+	shim_enter(&entry);
+	rc = inuse_state(device, bytes, size);
+	shim_leave(&entry);
+	return rc;
+}
+
+static void host_attribute(void *opaque, const char *device, const char *name, const char *text,
+			   size_t size)
+{
+	struct shim_entry entry;
+
+	shim_enter(&entry);
+	inuse_attribute(device, name, text, size);
+	shim_leave(&entry);
+}
+
 static void host_event(void *opaque, const struct uiommu_event *event)
 {
 	log_event(event);
@@ -239,6 +260,8 @@ static const struct uiommu_host_ops host_ops = {
 	.owned = host_owned,
 	.config = host_config,
 	.config_kept = host_config_kept,
+	.state = host_state,
+	.attribute = host_attribute,
 };
 
 /* ---- starting ---- */

@@ -7,8 +7,9 @@
  * abstract one, which goes with the process, and /proc/net/unix lists them:
  *
  *	@uiommu/DEV.INODE/0000:01:00.0/PID.FD	the run's folder, the device, whose it is
- *	@uiommu/DEV.INODE/0000:01:00.0/wq0.1	of what may be open once only: the kernel gives
- *						a name once
+ *	@uiommu/DEV.INODE/0000:01:00.0/PID.FD.wq0.0	the same of an accelerator's queue
+ *	@uiommu/DEV.INODE/0000:01:00.0/wq0.1	of one that may be open once only: the kernel
+ *						gives a name once
  *
  * Nothing is stored here.  In the run's folder:
  *
@@ -51,19 +52,22 @@ static void claim_name(const char *device, char *name, size_t size)
 
 int inuse_claim(int fd, const struct uiommu_file *file)
 {
-	const char *device = uiommu_file_device(file), *once = uiommu_file_exclusive(file);
+	const char *device = uiommu_file_device(file), *queue;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	char *name = addr.sun_path + 1;
+	bool once;
 	size_t len;
 
 	if (!device)
 		return 0;
+	queue = uiommu_file_queue(file, &once);
 	claim_name(device, name, sizeof(addr.sun_path) - 32);
 	len = strlen(name);
 	if (once)
-		len += (size_t)snprintf(name + len, 30, "%s", once);
+		len += (size_t)snprintf(name + len, 30, "%s", queue);
 	else
-		len += (size_t)snprintf(name + len, 30, "%d.%d", (int)getpid(), fd);
+		len += (size_t)snprintf(name + len, 30, "%d.%d%s%s", (int)getpid(), fd,
+					queue ? "." : "", queue ? queue : "");
 	len += offsetof(struct sockaddr_un, sun_path) + 1;
 	/* Without a name it only isn't known to be in use. */
 	return bind(fd, (struct sockaddr *)&addr, (socklen_t)len) && once && errno == EADDRINUSE ?
@@ -71,22 +75,93 @@ int inuse_claim(int fd, const struct uiommu_file *file)
 		       0;
 }
 
+/* The next line of @file with a claim that begins with @name: what follows there, or NULL. */
+static const char *next_claim(FILE *file, const char *name, char *line, size_t size)
+{
+	while (file && fgets(line, (int)size, file)) {
+		const char *at = strchr(line, '@');
+
+		if (!at || strncmp(at + 1, name, strlen(name)) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		return at + 1 + strlen(name);
+	}
+	return NULL;
+}
+
 bool inuse_each(const char *device, bool (*each)(const char *device, int pid, void *arg), void *arg)
 {
 	char line[512], name[NAME_MAX_LEN];
 	FILE *file = fopen("/proc/net/unix", "re");
+	const char *claim;
 	bool done = false;
 
 	claim_name(device, name, sizeof(name) - 31);
-	while (file && !done && fgets(line, sizeof(line), file)) {
-		const char *at = strchr(line, '@');
-
-		if (at && !strncmp(at + 1, name, strlen(name)))
-			done = each(device, atoi(at + 1 + strlen(name)), arg);
-	}
+	while (!done && (claim = next_claim(file, name, line, sizeof(line))))
+		done = each(device, atoi(claim), arg);
 	if (file)
 		fclose(file);
 	return done;
+}
+
+/* Of the queue @what, or of all queues of which @what is the beginning: "wq0.". */
+static unsigned int count_queues(const char *what, bool all)
+{
+	char line[512], name[NAME_MAX_LEN];
+	FILE *file = fopen("/proc/net/unix", "re");
+	const char *claim, *queue;
+	unsigned int n = 0;
+
+	claim_name("", name, sizeof(name) - 31);
+	/* The name has two slashes at its end. */
+	name[strlen(name) - 1] = '\0';
+	while ((claim = next_claim(file, name, line, sizeof(line)))) {
+		queue = strstr(claim, "wq");
+		n += queue && !strncmp(queue, what, strlen(what)) && (all || !queue[strlen(what)]);
+	}
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* "/sys/.../wq0.1/clients" or "/sys/.../dsa0/clients"; what @what is for count_queues(). */
+static bool is_clients(const char *name, char *what, size_t size, bool *all)
+{
+	static const char tail[] = "/clients";
+	size_t len = strlen(name), start;
+
+	if (len < sizeof(tail) || strcmp(name + len - sizeof(tail) + 1, tail) != 0)
+		return false;
+	len -= sizeof(tail) - 1;
+	for (start = len; start && name[start - 1] != '/'; start--)
+		;
+	*all = !strncmp(name + start, "dsa", 3);
+	if (*all)
+		return (size_t)snprintf(what, size, "wq%.*s.", (int)(len - start - 3),
+					name + start + 3) < size;
+	return !strncmp(name + start, "wq", 2) &&
+	       (size_t)snprintf(what, size, "%.*s", (int)(len - start), name + start) < size;
+}
+
+void inuse_clients(const char *name, int dir, const char *use)
+{
+	char what[32], text[16];
+	struct shim_entry entry;
+	bool all;
+	int fd, n;
+
+	if (!is_clients(name, what, sizeof(what), &all))
+		return;
+	shim_enter(&entry);
+	fd = real_openat(dir, use, O_WRONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		goto out_leave;
+	n = snprintf(text, sizeof(text), "%u\n", count_queues(what, all));
+	if (real_pwrite(fd, text, (size_t)n, 0) == n)
+		(void)!real_ftruncate(fd, n);
+	real_close(fd);
+out_leave:
+	shim_leave(&entry);
 }
 
 static bool found(const char *device, int pid, void *arg)
@@ -274,4 +349,26 @@ int inuse_config_kept(const char *device, void *bytes, size_t size)
 	rc = uiommu_tree_config_kept(dir, device, bytes, size);
 	real_close(dir);
 	return rc;
+}
+
+int inuse_state(const char *device, void *bytes, size_t size)
+{
+	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (dir < 0)
+		return -ENODEV;
+	rc = uiommu_tree_state(dir, device, bytes, size);
+	real_close(dir);
+	return rc;
+}
+
+void inuse_attribute(const char *device, const char *name, const char *text, size_t size)
+{
+	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	uiommu_tree_attribute(dir, device, name, text, size);
+	real_close(dir);
 }

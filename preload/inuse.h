@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* All of it between shim_enter() and shim_leave(). */
+/* All of it between shim_enter() and shim_leave(), but for inuse_clients(). */
 
 struct uiommu_file;
 
@@ -42,5 +42,13 @@ int inuse_driver(const char *device, char *name, size_t size);
 void inuse_config(const char *device, const void *bytes, size_t size);
 /* As uiommu_tree_config_kept(). */
 int inuse_config_kept(const char *device, void *bytes, size_t size);
+/* As uiommu_tree_state() and uiommu_tree_attribute(). */
+int inuse_state(const char *device, void *bytes, size_t size);
+void inuse_attribute(const char *device, const char *name, const char *text, size_t size);
+/*
+ * A file of the tree is about to be opened, @name as the client says it, @use in @dir as it's
+ * found: if it says how often queues are open, it says so now.
+ */
+void inuse_clients(const char *name, int dir, const char *use);
 
 #endif /* SHIM_INUSE_H */

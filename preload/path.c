@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <uiommu/file.h>
 
+#include "inuse.h"
 #include "shim.h"
 #include "status.h"
 #include "tree.h"
@@ -397,6 +398,8 @@ void path_refresh(const struct path *path)
 	struct shim_entry entry;
 	int dir;
 
+	if (path->kind == PATH_TREE)
+		inuse_clients(path->name, path->dir, path->use);
 	if (!path->listing)
 		return;
 	shim_enter(&entry);

@@ -263,12 +263,12 @@ struct uiommu_tree_store_ops {
  * @opaque: for @ops
  *
  * bind, unbind, new_id, remove_id, drivers_probe, drivers_autoprobe, driver_override, reset,
- * remove and rescan have their effects in the tree, at once and for all processes; other files
- * take what is written, and nothing comes of it.
+ * remove and rescan, and the attributes of accelerators, have their effects in the tree, at once
+ * and for all processes; other files take what is written, and nothing comes of it.
  *
  * Return: how many bytes were taken; -EINPROGRESS: the device must be released first, which
- * the caller waits for; -ENODEV, -EINVAL, -EBUSY, -EEXIST as Linux; other negative errnos if
- * the folder can't be written.
+ * the caller waits for; -ENODEV, -EINVAL, -EBUSY, -EEXIST, -EPERM, -ENXIO, -EOPNOTSUPP, -EIO,
+ * -ERANGE and -EOVERFLOW as Linux; other negative errnos if the folder can't be written.
  */
 UIOMMU_API ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t length,
 				     const struct uiommu_tree_store_ops *ops, void *opaque);
@@ -339,6 +339,28 @@ UIOMMU_API int uiommu_tree_driver(int dirfd, const char *device, char *name, siz
 UIOMMU_API int uiommu_tree_config(int dirfd, const char *device, const void *bytes, size_t size);
 
 /**
+ * uiommu_tree_state() - what a device's driver keeps of it for all processes
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @bytes: of @size bytes, which is how much there is
+ *
+ * Return: 0; -ENOENT: nothing; -EPROTO: it's of another size.
+ */
+UIOMMU_API int uiommu_tree_state(int dirfd, const char *device, void *bytes, size_t size);
+
+/**
+ * uiommu_tree_attribute() - a file below a device's folder in /sys says something else
+ * @dirfd: the folder that uiommu_tree_write() wrote to
+ * @device: "0000:01:00.0"
+ * @name: of the file, from the device's folder; with links or not
+ * @text: all that it says, @size bytes
+ *
+ * Return: 0; -ENODEV: there is no such device; other negative errnos if it can't be written.
+ */
+UIOMMU_API int uiommu_tree_attribute(int dirfd, const char *device, const char *name,
+				     const char *text, size_t size);
+
+/**
  * uiommu_vfio_reset() - reset a device, as a write to its "reset" does
  * @device: "0000:01:00.0"
  *
@@ -364,15 +386,15 @@ UIOMMU_API int uiommu_vfio_request(struct uiommu *ctx, const char *device);
 UIOMMU_API const char *uiommu_file_device(const struct uiommu_file *file);
 
 /**
- * uiommu_file_exclusive() - may it be open once only, in all processes that have the device?
+ * uiommu_file_queue() - the queue of an accelerator that a file is open on
+ * @exclusive: may it be open once only, in all processes that have the device?
  *
- * An instance refuses a second open of it (-EBUSY); whoever has several instances of one tree
- * keeps others from it.
+ * An instance refuses a second open of an exclusive one (-EBUSY); whoever has several instances
+ * of one tree keeps others from it.
  *
- * Return: a name for it, among the files of uiommu_file_device(), as long as the file is held;
- * NULL: it may be open more than once.
+ * Return: "wq0.1", as long as the file is held; NULL: it's no queue's.
  */
-UIOMMU_API const char *uiommu_file_exclusive(const struct uiommu_file *file);
+UIOMMU_API const char *uiommu_file_queue(const struct uiommu_file *file, bool *exclusive);
 
 #ifdef __cplusplus
 }

@@ -146,6 +146,9 @@ struct uiommu_mapped {
  * @config_kept: the config space of @device as somebody wrote it while nobody had the device
  *	open (uiommu_tree_store_config()), all of it, @size bytes; 0 or -errno: nobody did.
  *	As @driver.
+ * @state: what the run keeps of @device, see uiommu_tree_state(); 0 or -errno.  As @driver.
+ * @attribute: a file below @device's folder in /sys says @text now, see uiommu_tree_attribute().
+ *	As @driver; also called in signal handlers.
  */
 struct uiommu_host_ops {
 	struct uiommu_file *(*fget)(void *opaque, struct uiommu_mm *mm, int fd);
@@ -164,6 +167,9 @@ struct uiommu_host_ops {
 	void (*owned)(void *opaque, const char *group, bool is);
 	void (*config)(void *opaque, const char *device, const void *bytes, size_t size);
 	int (*config_kept)(void *opaque, const char *device, void *bytes, size_t size);
+	int (*state)(void *opaque, const char *device, void *bytes, size_t size);
+	void (*attribute)(void *opaque, const char *device, const char *name, const char *text,
+			  size_t size);
 };
 
 /**

@@ -97,6 +97,7 @@ bool ui_mmap_shared(int flags);
 
 /*
  * Nodes.  A node's open function gets its priv and returns a file or ERR_PTR.
+ *  own_file	who registers it says when its file is in the tree
  *  all fields immutable but node: ctx->nodes_lock
  */
 struct ui_node {
@@ -104,6 +105,7 @@ struct ui_node {
 	dev_t rdev;
 	struct uiommu_file *(*open)(struct uiommu *ctx, const struct ui_node *node, int flags);
 	void *priv;
+	bool own_file;
 	struct cds_list_head node;
 };
 

@@ -21,12 +21,11 @@
 #include "mm/process.h"
 #include "sva/space.h"
 
-/* How often a full shared queue is tried again. */
-#define RETRIES 32u
-
 /*
  * Refs: file.refs.
  *  wq, sva, mm	immutable once open
+ *  dedicated, batches, retries	immutable; how the queue was as it was opened: is it that,
+ *	may write() submit batches, and how often it tries a full one again
  *  node	error_lock
  *  telling	error_lock; who tells the host that it's readable
  */
@@ -35,6 +34,9 @@ struct idxd_file {
 	struct idxd_wq *wq;
 	struct uiommu_sva *sva;
 	struct uiommu_mm *mm;
+	bool dedicated;
+	bool batches;
+	unsigned int retries;
 	struct cds_list_head node;
 	struct ui_telling telling;
 };
@@ -56,17 +58,22 @@ static bool is_opener(const struct idxd_file *f, const struct uiommu_mm *mm)
 static int bind_locked(struct idxd_file *f)
 {
 	struct idxd_wq *wq = f->wq;
-	int rc;
+	int rc = idxd_hw_start(wq->idxd);
 
-	if (wq->dedicated && wq->clients)
-		return -EBUSY;
-	rc = idxd_hw_start(wq->idxd);
 	if (rc)
 		return rc;
+	/* Of what isn't enabled there is no node. */
+	if (!wq->live)
+		return -ENOENT;
+	f->dedicated = wq->applied.dedicated;
+	f->retries = wq->applied.retries;
+	f->batches = wq->idxd->safe || wq->idxd->conf.caps.version != IDXD_VERSION_1;
+	if (f->dedicated && wq->clients)
+		return -EBUSY;
 	f->sva = uiommu_sva_bind_device(uiommu_pci_iommu_device(wq->idxd->pdev), f->mm);
 	if (UIOMMU_IS_ERR(f->sva))
 		return (int)UIOMMU_PTR_ERR(f->sva);
-	rc = wq->dedicated ? idxd_hw_set_pasid(wq, uiommu_sva_get_pasid(f->sva)) : 0;
+	rc = f->dedicated ? idxd_hw_set_pasid(wq, uiommu_sva_get_pasid(f->sva)) : 0;
 	if (rc) {
 		uiommu_sva_unbind_device(f->sva);
 		return rc;
@@ -130,7 +137,7 @@ static void idxd_release(struct uiommu_file *file)
 	forget(f);
 	ui_mutex_lock(&wq->idxd->lock);
 	/* Disabling a queue empties it, too. */
-	if (wq->dedicated)
+	if (f->dedicated)
 		idxd_hw_set_pasid(wq, 0);
 	else
 		idxd_hw_drain_pasid(wq->idxd, uiommu_sva_get_pasid(f->sva));
@@ -150,12 +157,11 @@ static void idxd_release(struct uiommu_file *file)
  * Of an accelerator with the erratum of INTEL-SA-01084 the kernel gives portals to the
  * privileged only, and what it submits for others it has looked at: so no batches.
  */
-static int check_descriptor(const struct idxd_device *idxd, const uint8_t *desc)
+static int check_descriptor(const struct idxd_file *f, const uint8_t *desc)
 {
 	uint64_t record;
 
-	if (desc[IDXD_DESC_OPCODE] == IDXD_OP_BATCH && idxd->version == IDXD_VERSION_1 &&
-	    !idxd->safe)
+	if (desc[IDXD_DESC_OPCODE] == IDXD_OP_BATCH && !f->batches)
 		return -EINVAL;
 	memcpy(&record, desc + IDXD_DESC_RECORD, sizeof(record));
 	return record % IDXD_RECORD_ALIGN ? -EINVAL : 0;
@@ -171,7 +177,7 @@ static int submit_shared(struct idxd_file *f, uint8_t *desc)
 	memcpy(desc, &pasid, sizeof(pasid));
 	do {
 		rc = pci_mmio_enqueue(idxd->pdev, IDXD_PORTAL_BAR, idxd_hw_portal(f->wq), desc);
-	} while (rc == -EAGAIN && tries++ < RETRIES);
+	} while (rc == -EAGAIN && tries++ < f->retries);
 	return rc;
 }
 
@@ -182,8 +188,8 @@ static int submit_one(struct idxd_file *f, uint64_t from)
 
 	if (ui_copy_from_user(f->mm, desc, from, sizeof(desc)))
 		return -EFAULT;
-	rc = check_descriptor(f->wq->idxd, desc);
-	if (rc || !f->wq->dedicated)
+	rc = check_descriptor(f, desc);
+	if (rc || !f->dedicated)
 		return rc ? rc : submit_shared(f, desc);
 	return pci_mmio_write_block(f->wq->idxd->pdev, IDXD_PORTAL_BAR, idxd_hw_portal(f->wq),
 				    desc);
@@ -291,22 +297,23 @@ static const struct ui_file_ops idxd_file_ops = {
 };
 
 /* NULL: it's another file. */
-static const struct idxd_wq *queue_of(const struct uiommu_file *file)
+static const struct idxd_file *queue_file(const struct uiommu_file *file)
 {
 	/* file is its first member */
-	return file->ops == &idxd_file_ops ? ((const struct idxd_file *)file)->wq : NULL;
+	return file->ops == &idxd_file_ops ? (const struct idxd_file *)file : NULL;
 }
 
 const char *idxd_file_device(const struct uiommu_file *file)
 {
-	const struct idxd_wq *wq = queue_of(file);
+	const struct idxd_file *f = queue_file(file);
 
-	return wq ? wq->idxd->pdev->name : NULL;
+	return f ? f->wq->idxd->pdev->name : NULL;
 }
 
-const char *uiommu_file_exclusive(const struct uiommu_file *file)
+const char *uiommu_file_queue(const struct uiommu_file *file, bool *exclusive)
 {
-	const struct idxd_wq *wq = queue_of(file);
+	const struct idxd_file *f = queue_file(file);
 
-	return wq && wq->dedicated ? strrchr(wq->path, '/') + 1 : NULL;
+	*exclusive = f && f->dedicated;
+	return f ? strrchr(f->wq->path, '/') + 1 : NULL;
 }

@@ -2,16 +2,16 @@
 /*
  * idxd/hw.c - the accelerator's registers, as its driver uses them
  *
- * Configured is: all enabled queues and all engines in group 0, the total of entries in equal
- * parts, everything that the device can do.  A command ends inside the store that gives it,
- * unless another thread is at work in a queue: then its end is waited for.
+ * The device is set up as idxd->conf says.  Queues that this process has open are left alone until
+ * they are closed, whatever another one has made of them.  A command ends inside the store that
+ * gives it, unless another thread is at work in a queue: then its end is waited for.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "idxd/idxd.h"
 #include "idxd/regs.h"
-
-#define PRIORITY 10u
 
 /* While the function decodes its BARs, and it does, these can't fail. */
 static uint64_t read_reg(struct idxd_device *idxd, uint64_t offset, unsigned int size)
@@ -43,74 +43,128 @@ static uint32_t run_command(struct idxd_device *idxd, uint32_t command, uint32_t
 	return status & IDXD_CMDSTS_ERROR;
 }
 
-static void read_caps(struct idxd_device *idxd)
+static void read_caps(struct idxd_device *idxd, struct idxd_caps *caps)
 {
-	idxd->version = (uint32_t)read_reg(idxd, IDXD_VERSION, 4);
-	idxd->gencap = read_reg(idxd, IDXD_GENCAP, 8);
-	idxd->wqcap = read_reg(idxd, IDXD_WQCAP, 8);
-	idxd->grpcap = read_reg(idxd, IDXD_GRPCAP, 8);
-	idxd->engcap = read_reg(idxd, IDXD_ENGCAP, 8);
-	idxd->offsets = read_reg(idxd, IDXD_OFFSETS, 8);
+	caps->version = (uint32_t)read_reg(idxd, IDXD_VERSION, 4);
+	caps->gencap = read_reg(idxd, IDXD_GENCAP, 8);
+	caps->wqcap = read_reg(idxd, IDXD_WQCAP, 8);
+	caps->grpcap = read_reg(idxd, IDXD_GRPCAP, 8);
+	caps->engcap = read_reg(idxd, IDXD_ENGCAP, 8);
+	caps->offsets = read_reg(idxd, IDXD_OFFSETS, 8);
 	for (unsigned int i = 0; i < 4; i++)
-		idxd->opcap[i] = read_reg(idxd, IDXD_OPCAP + 8 * i, 8);
+		caps->opcap[i] = read_reg(idxd, IDXD_OPCAP + 8 * i, 8);
 }
 
 static uint64_t wqcfg_at(const struct idxd_wq *wq)
 {
-	return IDXD_WQCFG_AT(wq->idxd->offsets) +
-	       (uint64_t)wq->index * IDXD_WQCAP_WQCFG_SIZE(wq->idxd->wqcap);
+	const struct idxd_caps *caps = &wq->idxd->conf.caps;
+
+	return IDXD_WQCFG_AT(caps->offsets) +
+	       (uint64_t)wq->index * IDXD_WQCAP_WQCFG_SIZE(caps->wqcap);
+}
+
+static uint32_t log2_of(uint64_t power)
+{
+	return (uint32_t)__builtin_ctzll(power);
 }
 
 static void configure_wq(struct idxd_wq *wq)
 {
+	const struct idxd_wq_conf *conf = &wq->applied;
 	struct idxd_device *idxd = wq->idxd;
 	uint64_t at = wqcfg_at(wq);
-	uint32_t mode = IDXD_WQ_BOF | IDXD_WQ_PRIORITY(PRIORITY);
+	uint32_t mode = IDXD_WQ_PRIORITY(conf->priority);
 
 	/* A dedicated one has a PASID when it's opened, in a shared one each descriptor has. */
-	mode |= wq->dedicated ? IDXD_WQ_DEDICATED : IDXD_WQ_PASID_EN;
-	write_reg(idxd, at, 4, wq->size);
-	write_reg(idxd, at + 4, 4, wq->dedicated ? 0 : wq->size);
+	mode |= conf->dedicated ? IDXD_WQ_DEDICATED : IDXD_WQ_PASID_EN;
+	if (conf->block_on_fault)
+		mode |= IDXD_WQ_BOF;
+	if (conf->ats_disable)
+		mode |= IDXD_WQ_ATS_DISABLE;
+	if (conf->prs_disable)
+		mode |= IDXD_WQ_PRS_DISABLE;
+	write_reg(idxd, at, 4, conf->size);
+	write_reg(idxd, at + 4, 4, conf->threshold);
 	write_reg(idxd, at + 8, 4, mode);
-	write_reg(idxd, at + 12, 4,
-		  IDXD_GENCAP_XFER_SHIFT(idxd->gencap) | IDXD_GENCAP_BATCH_SHIFT(idxd->gencap)
-								 << 5);
-	for (unsigned int i = 0; i < 4 && idxd->wqcap & IDXD_WQCAP_OP_CONFIG; i++)
-		write_reg(idxd, at + 32 + 8 * i, 8, idxd->opcap[i]);
+	write_reg(idxd, at + 12, 4, log2_of(conf->max_xfer) | log2_of(conf->max_batch) << 5);
+	for (unsigned int i = 0; i < 4 && idxd->conf.caps.wqcap & IDXD_WQCAP_OP_CONFIG; i++)
+		write_reg(idxd, at + 32 + 8 * i, 8, conf->ops[i]);
 }
 
-static int configure(struct idxd_device *idxd)
+/* As conf says, if it isn't; nobody has it open. */
+static int bring_in_line(struct idxd_wq *wq)
 {
-	uint32_t group = IDXD_GRPCFG_AT(idxd->offsets);
-	unsigned int i;
+	const struct idxd_wq_conf *conf = &wq->idxd->conf.queues[wq->index];
 
-	write_reg(idxd, group, 8, (1ull << idxd->nr_queues) - 1);
-	write_reg(idxd, group + IDXD_GRPCFG_ENGINES, 8,
-		  (1ull << IDXD_ENGCAP_ENGINES(idxd->engcap)) - 1);
-	for (i = 0; i < idxd->nr_queues; i++) {
-		idxd->queues[i].size = IDXD_WQCAP_SIZE(idxd->wqcap) / idxd->nr_queues;
-		configure_wq(&idxd->queues[i]);
-	}
-	if (run_command(idxd, IDXD_CMD_ENABLE_DEVICE, 0))
+	if (wq->live == conf->enabled && wq->applied.enables == conf->enables)
+		return 0;
+	if (wq->live && run_command(wq->idxd, IDXD_CMD_DISABLE_WQ, 1u << wq->index))
 		return -ENXIO;
-	for (i = 0; i < idxd->nr_queues; i++) {
-		if (run_command(idxd, IDXD_CMD_ENABLE_WQ, i))
-			return -ENXIO;
-	}
-	write_reg(idxd, IDXD_GENCTRL, 4, IDXD_GENCTRL_SWERR | IDXD_GENCTRL_HALT);
+	wq->live = false;
+	memcpy(&wq->applied, conf, sizeof(*conf));
+	if (!conf->enabled)
+		return 0;
+	configure_wq(wq);
+	if (run_command(wq->idxd, IDXD_CMD_ENABLE_WQ, wq->index))
+		return -ENXIO;
+	wq->live = true;
 	return 0;
 }
 
-int idxd_hw_start(struct idxd_device *idxd)
+/* While queues are open: the others. */
+static int update(struct idxd_device *idxd)
 {
-	int rc;
+	int rc = 0;
 
-	ui_mutex_assert_held(&idxd->lock);
-	/* Whoever had the function in between has left it reset. */
-	if (idxd->configured &&
-	    (read_reg(idxd, IDXD_GENSTS, 4) & IDXD_GENSTS_STATE) == IDXD_GENSTS_ENABLED)
+	for (unsigned int i = 0; i < IDXD_MAX_WQS && !rc && idxd->conf.enabled; i++) {
+		if (!idxd->queues[i].clients)
+			rc = bring_in_line(&idxd->queues[i]);
+	}
+	return rc;
+}
+
+/* After a reset. */
+static int configure(struct idxd_device *idxd)
+{
+	uint32_t at = IDXD_GRPCFG_AT(idxd->conf.caps.offsets);
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < IDXD_MAX_WQS; i++)
+		idxd->queues[i].live = false;
+	if (!idxd->conf.enabled)
 		return 0;
-	rc = pci_reset(idxd->pdev);
+	for (i = 0; i < idxd_conf_groups(&idxd->conf); i++, at += IDXD_GRPCFG_SIZE) {
+		write_reg(idxd, at, 8, idxd->conf.groups[i].queue_bits);
+		write_reg(idxd, at + IDXD_GRPCFG_ENGINES, 8, idxd->conf.groups[i].engine_bits);
+	}
+	if (run_command(idxd, IDXD_CMD_ENABLE_DEVICE, 0))
+		return -ENXIO;
+	for (i = 0; i < idxd_conf_queues(&idxd->conf) && !rc; i++)
+		rc = bring_in_line(&idxd->queues[i]);
+	write_reg(idxd, IDXD_GENCTRL, 4, IDXD_GENCTRL_SWERR | IDXD_GENCTRL_HALT);
+	return rc;
+}
+
+/* Without a run's: by the options. */
+static int make_conf(struct idxd_device *idxd)
+{
+	struct idxd_conf *conf = &idxd->conf;
+
+	conf->number = idxd->number;
+	conf->major = idxd->ctx->idxd->major;
+	conf->minor = idxd->first_minor;
+	conf->safe = idxd->safe;
+	conf->generation = 1;
+	read_caps(idxd, &conf->caps);
+	return idxd_conf_start(conf, uiommu_pci_option_string(idxd->pdev, "queues"),
+			       uiommu_pci_option_string(idxd->pdev, "name"));
+}
+
+static int set_up(struct idxd_device *idxd)
+{
+	int rc = pci_reset(idxd->pdev);
+
 	if (rc)
 		return rc;
 	pci_config_take_kept(idxd->pdev);
@@ -118,14 +172,42 @@ int idxd_hw_start(struct idxd_device *idxd)
 	pci_msix_enable(idxd->pdev, true);
 	pci_msix_program(idxd->pdev, 0);
 	pci_msix_mask(idxd->pdev, 0, false);
-	read_caps(idxd);
-	if (idxd->nr_queues > IDXD_WQCAP_WQS(idxd->wqcap))
-		return -ENXIO;
-	rc = configure(idxd);
+	if (!idxd->conf.generation)
+		rc = make_conf(idxd) ? -ENXIO : 0;
+	if (!rc)
+		rc = configure(idxd);
 	idxd->configured = !rc;
+	idxd->applied = idxd->conf.generation;
 	if (rc)
 		ui_note(idxd->ctx, "%s: the accelerator can't be configured", idxd->pdev->name);
 	return rc;
+}
+
+/* What the run says, if there is one. */
+static void load_conf(struct idxd_device *idxd)
+{
+	const struct uiommu_host_ops *host = idxd->ctx->host;
+
+	if (host && host->state)
+		host->state(idxd->ctx->opaque, idxd->pdev->name, &idxd->conf, sizeof(idxd->conf));
+}
+
+int idxd_hw_start(struct idxd_device *idxd)
+{
+	uint64_t state;
+
+	ui_mutex_assert_held(&idxd->lock);
+	load_conf(idxd);
+	/* Whoever had the function in between has left it reset. */
+	state = idxd->configured ? read_reg(idxd, IDXD_GENSTS, 4) & IDXD_GENSTS_STATE : 0;
+	if (state == IDXD_GENSTS_HALTED &&
+	    (idxd->applied == idxd->conf.generation || ui_load_acquire(&idxd->opens)))
+		return -ENXIO;
+	if (state == IDXD_GENSTS_ENABLED && idxd->applied == idxd->conf.generation)
+		return 0;
+	if (state == IDXD_GENSTS_ENABLED && ui_load_acquire(&idxd->opens))
+		return update(idxd);
+	return set_up(idxd);
 }
 
 int idxd_hw_set_pasid(struct idxd_wq *wq, uint32_t pasid)
@@ -168,10 +250,30 @@ static bool take_error_locked(struct idxd_device *idxd)
 	return true;
 }
 
+/* For who looks into the tree. */
+static void tell(struct idxd_device *idxd, const char *file, const char *text, size_t length)
+{
+	const struct uiommu_host_ops *host = idxd->ctx->host;
+	char name[32];
+
+	snprintf(name, sizeof(name), "dsa%u/%s", idxd->number, file);
+	if (host && host->attribute)
+		host->attribute(idxd->ctx->opaque, idxd->pdev->name, name, text, length);
+}
+
+static void tell_error(struct idxd_device *idxd, const uint64_t swerr[4])
+{
+	char text[IDXD_BITS_TEXT];
+
+	tell(idxd, "errors", text, (size_t)idxd_show_bits(swerr, text));
+	idxd_cdev_error(idxd);
+}
+
 /* Inside of the function: by whoever was submitting, or is at work in a queue. */
 void idxd_hw_message(struct uiommu_pci_device *pdev, unsigned int vector)
 {
 	struct idxd_device *idxd = pdev->own_data;
+	uint64_t swerr[4];
 	bool error = false;
 	uint32_t cause;
 
@@ -182,7 +284,10 @@ void idxd_hw_message(struct uiommu_pci_device *pdev, unsigned int vector)
 	write_reg(idxd, IDXD_INTCAUSE, 4, cause);
 	if (cause & IDXD_INTC_SWERR)
 		error = take_error_locked(idxd);
+	memcpy(swerr, idxd->swerr, sizeof(swerr));
 	ui_mutex_unlock(&idxd->error_lock);
+	if (cause & IDXD_INTC_HALT)
+		tell(idxd, "state", "halted\n", strlen("halted\n"));
 	if (error)
-		idxd_cdev_error(idxd);
+		tell_error(idxd, swerr);
 }

@@ -2,9 +2,10 @@
 /*
  * idxd/idxd.c - the driver idxd: a node for each queue of an accelerator that it was given
  *
- * Which queues there are is said by options of the device's model, which stand for what an
- * administrator would have configured: "queues=shared+dedicated", "safe=on".  Nodes are
- * /dev/dsa/wqN.M, where N numbers devices, behind the host's, and minors count all queues.
+ * Which queues a run starts with is said by options of the device's model, which stand for what
+ * an administrator would have configured: "queues=shared+dedicated", "safe=on".  Nodes are
+ * /dev/dsa/wqN.M, where N numbers devices, behind the host's, and minors count all queues; the
+ * one of a queue that isn't enabled has no file, and can't be opened.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,58 +28,42 @@ static bool idxd_match(const struct uiommu_pci_device *pdev)
 	return false;
 }
 
-/* "shared+dedicated": 0, or -EINVAL. */
-static int parse_queues(struct idxd_device *idxd, const char *text)
+static void add_node(struct idxd_state *state, struct idxd_device *idxd, unsigned int index)
 {
-	do {
-		struct idxd_wq *wq = &idxd->queues[idxd->nr_queues];
-		size_t length = strcspn(text, "+");
+	struct idxd_wq *wq = &idxd->queues[index];
 
-		if (idxd->nr_queues == IDXD_MAX_WQS)
-			return -EINVAL;
-		wq->dedicated = length == 9 && !strncmp(text, "dedicated", length);
-		if (!wq->dedicated && (length != 6 || strncmp(text, "shared", length) != 0))
-			return -EINVAL;
-		wq->index = idxd->nr_queues++;
-		wq->idxd = idxd;
-		text += length;
-	} while (*text++ == '+');
-	return 0;
-}
-
-static void add_node(struct idxd_state *state, struct idxd_wq *wq)
-{
-	struct idxd_device *idxd = wq->idxd;
-
+	wq->idxd = idxd;
+	wq->index = index;
 	snprintf(wq->path, sizeof(wq->path), "/dev/dsa/wq%u.%u", idxd->number, wq->index);
 	wq->node.path = wq->path;
 	wq->node.rdev = makedev(state->major, state->next_minor++);
 	wq->node.open = idxd_cdev_open;
 	wq->node.priv = wq;
+	wq->node.own_file = true;
 	ui_node_add(idxd->ctx, &wq->node);
 }
 
 static int idxd_probe(struct uiommu_pci_device *pdev)
 {
 	struct idxd_state *state = pdev->ctx->idxd;
-	struct idxd_device *idxd = ui_zalloc(sizeof(*idxd));
+	struct idxd_device *idxd;
 
+	if (!idxd_queues_valid(uiommu_pci_option_string(pdev, "queues")))
+		return -EINVAL;
+	idxd = ui_zalloc(sizeof(*idxd));
 	if (!idxd)
 		return -ENOMEM;
 	idxd->ctx = pdev->ctx;
 	idxd->pdev = pdev;
 	idxd->safe = uiommu_pci_option_bool(pdev, "safe");
-	if (parse_queues(idxd, uiommu_pci_option_string(pdev, "queues"))) {
-		ui_free(idxd);
-		return -EINVAL;
-	}
 	idxd->number = state->next_number++;
+	idxd->first_minor = state->next_minor;
 	ui_mutex_init(&idxd->lock);
 	ui_mutex_init(&idxd->error_lock);
 	CDS_INIT_LIST_HEAD(&idxd->files);
 	pdev->own_data = idxd;
-	for (unsigned int i = 0; i < idxd->nr_queues; i++)
-		add_node(state, &idxd->queues[i]);
+	for (unsigned int i = 0; i < IDXD_MAX_WQS; i++)
+		add_node(state, idxd, i);
 	return 0;
 }
 
@@ -87,7 +72,7 @@ static void idxd_remove(struct uiommu_pci_device *pdev)
 	struct idxd_device *idxd = pdev->own_data;
 
 	pdev->own_data = NULL;
-	for (unsigned int i = 0; i < idxd->nr_queues; i++)
+	for (unsigned int i = 0; i < IDXD_MAX_WQS; i++)
 		ui_node_del(idxd->ctx, &idxd->queues[i].node);
 	ui_mutex_destroy(&idxd->error_lock);
 	ui_mutex_destroy(&idxd->lock);
@@ -132,6 +117,8 @@ static int idxd_restore(struct uiommu *ctx, const char *text)
 
 static const struct pci_driver idxd_pci_driver = {
 	.name = "idxd",
+	.options = "queues= takes up to 8 of \"shared\" and \"dedicated\" with + between them, "
+		   "or \"none\"",
 	.match = idxd_match,
 	.avoid_host = idxd_avoid_host,
 	.probe = idxd_probe,

@@ -2,13 +2,17 @@
 /*
  * idxd/idxd.h - data accelerators as the kernel's driver for them shows them
  *
- * idxd.c	the driver: which queues there are, their nodes and numbers
+ * idxd.c	the driver: the nodes of its queues, and their numbers
+ * conf.c, attr.c	how a device is configured (conf.h)
  * hw.c		the registers: configuration, commands, software errors
  * cdev.c	/dev/dsa/wqN.M: what a client does to a queue's file
- * sysfs.c	/sys/bus/dsa
+ * sysfs.c	/sys/bus/dsa: how it is written, and brought up to date
+ * store.c	what a write to a file there does
  *
- * The driver sees the function by its BARs alone, as it would a real one.  A function that was
- * given to it ("driver=idxd") is configured when the first of its queues is opened.
+ * The driver sees the function by its BARs alone, as it would a real one.  The configuration of
+ * a function that was given to it ("driver=idxd") is the run's, where there is one: the host has
+ * it (struct uiommu_host_ops, state).  Each time that a queue is opened, the accelerator of
+ * this process is brought in line with it.
  *
  * Locks: idxd->lock -> sva's, core's and pci's.  error_lock is innermost, and may be taken
  * inside of the function's calls, so no call of the function that could raise an interrupt is
@@ -19,54 +23,51 @@
 
 #include "base/ctx.h"
 #include "base/file.h"
+#include "idxd/conf.h"
 #include "pci/pci.h"
-
-#define IDXD_MAX_WQS 8u
 
 struct idxd_device;
 
 /*
- * A queue that is enabled, for users.
- *  idxd, index, dedicated, size, path, node	immutable
- *  clients	idxd->lock
+ * A queue, whether or not it is enabled.
+ *  idxd, index, path, node	immutable
+ *  clients	idxd->lock; of files that are open
+ *  live	idxd->lock; enabled in the device
+ *  applied	idxd->lock; as the device has it since
  */
 struct idxd_wq {
 	struct idxd_device *idxd;
 	unsigned int index;
-	bool dedicated;
-	unsigned int size;
 	char path[32];
 	struct ui_node node;
 	unsigned int clients;
+	bool live;
+	struct idxd_wq_conf applied;
 };
 
 /*
  * Refs: none; lives from probe to remove, and the instance stays while a file is open.
- *  ctx, pdev, number, queues, nr_queues	immutable; of the queues those that are enabled
+ *  ctx, pdev, number, first_minor, queues	immutable
  *  safe	immutable; its portals may be had by anybody
- *  *cap, opcap, offsets, version	lock; read from the function when it is set up
+ *  conf	lock; as last seen; without a host with a tree, it's the only one
  *  files	error_lock; all that are open
  *  swerr	error_lock; the last software error, which stays
- *  configured	lock; it was, and still is if it's enabled
+ *  configured	lock; it was, and still is if it's enabled or halted
+ *  applied	lock; of which generation of conf the device is
  *  opens	atomic; files: while there are any, its interrupts are ours
  */
 struct idxd_device {
 	struct uiommu *ctx;
 	struct uiommu_pci_device *pdev;
 	unsigned int number;
+	unsigned int first_minor;
 	struct idxd_wq queues[IDXD_MAX_WQS];
-	unsigned int nr_queues;
 	bool safe;
 
 	struct ui_mutex lock;
+	struct idxd_conf conf;
 	bool configured;
-	uint32_t version;
-	uint64_t gencap;
-	uint64_t wqcap;
-	uint64_t grpcap;
-	uint64_t engcap;
-	uint64_t opcap[4];
-	uint64_t offsets;
+	uint64_t applied;
 
 	struct ui_mutex error_lock;
 	struct cds_list_head files;
@@ -88,7 +89,10 @@ int idxd_init(struct uiommu *ctx);
 void idxd_exit(struct uiommu *ctx);
 
 /* hw.c; all but idxd_hw_message() under the device's lock. */
-/* Configures it and enables its queues, if they aren't; 0, -ENXIO, -EAGAIN. */
+/*
+ * The device is as conf says, and conf as the run says; what is open stays as it was opened.
+ * 0; -ENXIO: it's halted, or can't be configured; -EAGAIN.
+ */
 int idxd_hw_start(struct idxd_device *idxd);
 /* A dedicated queue is emptied and becomes that of @pasid; 0: of none.  -ENXIO. */
 int idxd_hw_set_pasid(struct idxd_wq *wq, uint32_t pasid);
@@ -111,9 +115,19 @@ void idxd_cdev_error(struct idxd_device *idxd);
 /* sysfs.c */
 void idxd_sysfs_write(struct tree *tree, struct uiommu_pci_device *pdev);
 /*
- * May a file in /sys be written?  @path: absolute.  1: it isn't one of the accelerator's, or
- * it takes anything; -EPERM: not while it's enabled, as all are; -EOPNOTSUPP.
+ * The tree says what @conf says, instead of @old, for which NULL is nothing at all; @path: the
+ * device's folder, below /sys.  Then tree->rc.
  */
-int idxd_sysfs_store(const char *path);
+void idxd_sysfs_update(struct tree *tree, const char *path, const struct idxd_conf *old,
+		       const struct idxd_conf *conf);
+/* "state/DEVICE" of the run's folder: 0 or -errno. */
+int idxd_state_load(int dirfd, const char *device, struct idxd_conf *conf);
+int idxd_state_save(int dirfd, const char *device, const struct idxd_conf *conf);
+
+/*
+ * store.c: a write to a file in /sys, under the lock of the run's folder; @text has a 0 behind it.
+ * 1: it isn't one of the accelerator's; 0; -errno as Linux.
+ */
+int idxd_store(int dirfd, int rootfd, const char *path, const char *text);
 
 #endif /* UI_IDXD_IDXD_H */

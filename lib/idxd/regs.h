@@ -33,6 +33,7 @@
 #define IDXD_WQCAP_OP_CONFIG (1ull << 54)
 #define IDXD_GRPCAP_GROUPS(cap) ((unsigned int)((cap)&0xff))
 #define IDXD_GRPCAP_BUFFERS(cap) ((unsigned int)((cap) >> 8 & 0xff))
+#define IDXD_GRPCAP_LIMIT (1ull << 17)
 #define IDXD_ENGCAP_ENGINES(cap) ((unsigned int)((cap)&0xff))
 
 /* Where the tables are, of the two words at IDXD_OFFSETS. */
@@ -45,7 +46,9 @@
 #define IDXD_GENCTRL_HALT 2u
 #define IDXD_GENSTS_STATE 3u
 #define IDXD_GENSTS_ENABLED 1u
+#define IDXD_GENSTS_HALTED 3u
 #define IDXD_INTC_SWERR 1u
+#define IDXD_INTC_HALT 8u
 
 #define IDXD_CMD_ENABLE_DEVICE 1u
 #define IDXD_CMD_ENABLE_WQ 6u
@@ -61,6 +64,8 @@
 /* The third dword of a queue's configuration. */
 #define IDXD_WQ_DEDICATED (1u << 0)
 #define IDXD_WQ_BOF (1u << 1)
+#define IDXD_WQ_ATS_DISABLE (1u << 2)
+#define IDXD_WQ_PRS_DISABLE (1u << 3)
 #define IDXD_WQ_PRIORITY(n) ((n) << 4)
 #define IDXD_WQ_PASID(pasid) ((pasid) << 8)
 #define IDXD_WQ_PASID_MASK (0xfffffu << 8)

@@ -4,208 +4,258 @@
  *
  * A device is dsaN in its function's folder, with its engines, groups and queues below; a queue
  * that users may open has one more folder, of its node.  All of them are on the bus, too.  What
- * the files say is how the device is set up when the tree is written.
+ * the files say is how the device is configured, which the run's folder keeps:
+ *
+ *	state/0000:01:00.0	struct idxd_conf
+ *
+ * It is replaced as a whole, so who reads it needs no lock; who changes it has the run's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "idxd/idxd.h"
 #include "idxd/regs.h"
 #include "pci/tree.h"
 
 #define BUS "bus/dsa"
+#define PATH 200
 
-/* What a queue is that nobody has configured. */
-#define DEFAULT_XFER (2u << 20)
-#define DEFAULT_BATCH 32u
-#define DEFAULT_RETRIES 32u
-#define DEFAULT_PRIORITY 10u
+/* ---- how it is configured ---- */
 
-/* A folder on the bus: @path below /sys; @driver: it's bound to, or NULL.  -1 after an error. */
-static int add_folder(struct tree *tree, const char *path, const char *type, const char *driver)
+int idxd_state_load(int dirfd, const char *device, struct idxd_conf *conf)
+{
+	char path[32];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "state/%s", device);
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, conf, sizeof(*conf));
+	close(fd);
+	return n == (ssize_t)sizeof(*conf) ? 0 : -EPROTO;
+}
+
+int idxd_state_save(int dirfd, const char *device, const struct idxd_conf *conf)
+{
+	char path[32];
+	bool written;
+	int fd;
+
+	mkdirat(dirfd, "state", 0755);
+	snprintf(path, sizeof(path), "state/%s", device);
+	fd = openat(dirfd, "state/new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	written = write(fd, conf, sizeof(*conf)) == (ssize_t)sizeof(*conf);
+	close(fd);
+	if (!written)
+		return -ENOSPC;
+	return renameat(dirfd, "state/new", dirfd, path) ? -errno : 0;
+}
+
+int uiommu_tree_state(int dirfd, const char *device, void *bytes, size_t size)
+{
+	int saved = errno;
+	int rc = size == sizeof(struct idxd_conf) ? idxd_state_load(dirfd, device, bytes) : -EPROTO;
+
+	errno = saved;
+	return rc;
+}
+
+/* ---- folders ---- */
+
+/* Of the @i-th object, below that of its device. */
+static void object_path(const struct idxd_conf *conf, const char *device, enum idxd_kind kind,
+			unsigned int i, char path[PATH])
+{
+	static const char *const names[] = {
+		[IDXD_KIND_GROUP] = "group",
+		[IDXD_KIND_ENGINE] = "engine",
+		[IDXD_KIND_WQ] = "wq",
+	};
+
+	if (kind == IDXD_KIND_DEVICE)
+		snprintf(path, PATH, "%s", device);
+	else
+		snprintf(path, PATH, "%.150s/%s%u.%u", device, names[kind], conf->number, i);
+}
+
+/* A folder on the bus: @path below /sys. */
+static void add_folder(struct tree *tree, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	char text[200];
-	int dir;
+	char text[PATH + 8];
 
 	snprintf(text, sizeof(text), "sys/%s", path);
-	dir = tree_dir(tree, text);
-	snprintf(text, sizeof(text), "DEVTYPE=%s\n%s%s%sMODALIAS=dsa:t0\n", type,
-		 driver ? "DRIVER=" : "", driver ? driver : "", driver ? "\n" : "");
-	tree_file(tree, dir, "uevent", 0644, "%s", text);
+	tree_close(tree_dir(tree, text));
 	tree_link_from(tree, path, "subsystem", BUS);
 	tree_link_from(tree, BUS "/devices", name, "%s", path);
-	tree_own(tree, "sys/" BUS "/devices/%s", name);
-	if (driver) {
-		tree_link_from(tree, path, "driver", BUS "/drivers/%s", driver);
-		snprintf(text, sizeof(text), BUS "/drivers/%s", driver);
-		tree_link_from(tree, text, name, "%s", path);
-		tree_own(tree, "sys/%s/%s", text, name);
+}
+
+static void remove_at(struct tree *tree, const char *folder, const char *name, int flags)
+{
+	char path[2 * PATH];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (!tree->rc && unlinkat(tree->rootfd, path, flags) && errno != ENOENT)
+		tree_fail(tree, -errno);
+}
+
+/* The links between a folder and its driver on the bus. */
+static void bind_driver(struct tree *tree, const char *path, const char *driver, bool bound)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char folder[PATH + 8];
+
+	snprintf(folder, sizeof(folder), BUS "/drivers/%s", driver);
+	if (bound) {
+		tree_link_from(tree, path, "driver", "%s", folder);
+		tree_link_from(tree, folder, name, "%s", path);
+		return;
 	}
-	return dir;
+	snprintf(folder, sizeof(folder), "sys/" BUS "/drivers/%s", driver);
+	remove_at(tree, folder, name, 0);
+	snprintf(folder, sizeof(folder), "sys/%s", path);
+	remove_at(tree, folder, "driver", 0);
 }
 
-/* 256 bits, as the kernel prints a bitmap. */
-static void write_bits(struct tree *tree, int dir, const char *name, const uint64_t bits[4])
-{
-	char text[80];
-	size_t n = 0;
+/* ---- a queue's node ---- */
 
-	for (unsigned int i = 4; i--;)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%08x,%08x%c",
-				      (unsigned int)(bits[i] >> 32), (unsigned int)bits[i],
-				      i ? ',' : '\n');
-	tree_bytes(tree, dir, name, 0444, text, n);
+/*
+ *  file	below /dev
+ *  link	to it, on the bus: for a name has no slash there
+ *  number	"509:0"
+ *  folder	below /sys
+ */
+struct node_names {
+	char file[24];
+	char link[24];
+	char number[24];
+	char folder[PATH];
+};
+
+static void node_names(const struct idxd_conf *conf, const char *device, unsigned int i,
+		       struct node_names *names)
+{
+	char path[PATH];
+
+	object_path(conf, device, IDXD_KIND_WQ, i, path);
+	snprintf(names->file, sizeof(names->file), "dsa/wq%u.%u", conf->number, i);
+	snprintf(names->link, sizeof(names->link), "dsa!wq%u.%u", conf->number, i);
+	snprintf(names->number, sizeof(names->number), "%u:%u", conf->major, conf->minor + i);
+	snprintf(names->folder, sizeof(names->folder), "%.170s/%s", path, names->link);
 }
 
-/* Of an accelerator whose portals aren't for everybody, batches are nobody's. */
-static void write_ops(struct tree *tree, int dir, const char *name, const struct idxd_device *idxd)
+static void add_node(struct tree *tree, const struct idxd_conf *conf, const char *device,
+		     unsigned int i)
 {
-	uint64_t ops[4];
+	struct node_names names = {.file = ""};
+	char path[PATH + 8];
+	int dir;
 
-	memcpy(ops, idxd->opcap, sizeof(ops));
-	if (!idxd->safe && idxd->version == IDXD_VERSION_1)
-		ops[0] &= ~(1ull << IDXD_OP_BATCH);
-	write_bits(tree, dir, name, ops);
-}
-
-static void write_device(struct tree *tree, const struct idxd_device *idxd, const char *path)
-{
-	unsigned int buffers = IDXD_GRPCAP_BUFFERS(idxd->grpcap);
-	const uint64_t none[4] = {0};
-	int dir = add_folder(tree, path, "dsa", "idxd");
-
-	tree_file(tree, dir, "version", 0444, "%#x\n", idxd->version);
-	tree_file(tree, dir, "max_groups", 0444, "%u\n", IDXD_GRPCAP_GROUPS(idxd->grpcap));
-	tree_file(tree, dir, "max_work_queues", 0444, "%u\n", IDXD_WQCAP_WQS(idxd->wqcap));
-	tree_file(tree, dir, "max_work_queues_size", 0444, "%u\n", IDXD_WQCAP_SIZE(idxd->wqcap));
-	tree_file(tree, dir, "max_engines", 0444, "%u\n", IDXD_ENGCAP_ENGINES(idxd->engcap));
-	tree_file(tree, dir, "max_batch_size", 0444, "%u\n",
-		  1u << IDXD_GENCAP_BATCH_SHIFT(idxd->gencap));
-	tree_file(tree, dir, "max_transfer_size", 0444, "%llu\n",
-		  1ull << IDXD_GENCAP_XFER_SHIFT(idxd->gencap));
-	tree_file(tree, dir, "max_read_buffers", 0444, "%u\n", buffers);
-	tree_file(tree, dir, "max_tokens", 0444, "%u\n", buffers);
-	tree_file(tree, dir, "read_buffer_limit", 0644, "0\n");
-	tree_file(tree, dir, "token_limit", 0644, "0\n");
-	tree_file(tree, dir, "numa_node", 0444, "-1\n");
-	tree_file(tree, dir, "gen_cap", 0444, "%#llx\n", (unsigned long long)idxd->gencap);
-	write_ops(tree, dir, "op_cap", idxd);
-	tree_file(tree, dir, "configurable", 0444, "%u\n",
-		  idxd->gencap & IDXD_GENCAP_CONFIGURABLE ? 1 : 0);
-	tree_file(tree, dir, "clients", 0444, "0\n");
-	tree_file(tree, dir, "pasid_enabled", 0444, "1\n");
-	tree_file(tree, dir, "state", 0444, "enabled\n");
-	write_bits(tree, dir, "errors", none);
-	tree_file(tree, dir, "cdev_major", 0444, "%u\n", idxd->ctx->idxd->major);
-	tree_file(tree, dir, "cmd_status", 0644, "0\n");
+	node_names(conf, device, i, &names);
+	add_folder(tree, names.folder);
+	snprintf(path, sizeof(path), "sys/%s", names.folder);
+	dir = tree_dir(tree, path);
+	tree_file(tree, dir, "dev", 0444, "%s\n", names.number);
+	tree_file(tree, dir, "uevent", 0644,
+		  "MAJOR=%u\nMINOR=%u\nDEVNAME=%s\nDEVTYPE=idxd_cdev\nMODALIAS=dsa:t0\n",
+		  conf->major, conf->minor + i, names.file);
+	tree_close(dir);
+	tree_link_from(tree, "dev/char", names.number, "%s", names.folder);
+	/* The last to come and the first to go. */
+	dir = tree_dir(tree, "dev");
+	tree_bytes(tree, dir, names.file, 0666, "", 0);
 	tree_close(dir);
 }
 
-static void write_engines(struct tree *tree, const struct idxd_device *idxd, const char *path)
+static void remove_node(struct tree *tree, const struct idxd_conf *conf, const char *device,
+			unsigned int i)
 {
-	char name[160];
-	int dir;
+	static const char *const files[] = {"dev", "uevent", "subsystem"};
+	struct node_names names = {.file = ""};
+	char path[PATH + 8];
 
-	for (unsigned int i = 0; i < IDXD_ENGCAP_ENGINES(idxd->engcap); i++) {
-		snprintf(name, sizeof(name), "%s/engine%u.%u", path, idxd->number, i);
-		dir = add_folder(tree, name, "engine", NULL);
-		tree_file(tree, dir, "group_id", 0644, "0\n");
-		tree_close(dir);
+	node_names(conf, device, i, &names);
+	remove_at(tree, "dev", names.file, 0);
+	remove_at(tree, "sys/dev/char", names.number, 0);
+	remove_at(tree, "sys/" BUS "/devices", names.link, 0);
+	snprintf(path, sizeof(path), "sys/%s", names.folder);
+	for (unsigned int f = 0; f < sizeof(files) / sizeof(files[0]); f++)
+		remove_at(tree, path, files[f], 0);
+	remove_at(tree, "sys", names.folder, AT_REMOVEDIR);
+}
+
+/* ---- attributes ---- */
+
+/* In place: who has it open sees the new text. */
+static void write_text(struct tree *tree, const char *path, mode_t mode, const char *text,
+		       size_t length)
+{
+	int fd;
+
+	if (tree->rc)
+		return;
+	fd = openat(tree->rootfd, path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
+	if (fd < 0) {
+		tree_fail(tree, -errno);
+		return;
+	}
+	if (pwrite(fd, text, length, 0) != (ssize_t)length || ftruncate(fd, (off_t)length))
+		tree_fail(tree, -ENOSPC);
+	close(fd);
+}
+
+/* Of one object, if it says something else than it did. */
+static void update_attr(struct tree *tree, const char *device, const struct idxd_attr *attr,
+			const struct idxd_conf *old, const struct idxd_conf *conf, unsigned int i)
+{
+	char text[IDXD_TEXT], was[IDXD_TEXT], object[PATH], path[2 * PATH];
+	int n = attr->show(conf, i, text);
+
+	if (old && attr->show(old, i, was) == n && !memcmp(text, was, (size_t)n))
+		return;
+	object_path(conf, device, attr->kind, i, object);
+	snprintf(path, sizeof(path), "sys/%s/%s", object, attr->name);
+	write_text(tree, path, attr->store ? 0644 : 0444, text, (size_t)n);
+}
+
+void idxd_sysfs_update(struct tree *tree, const char *device, const struct idxd_conf *old,
+		       const struct idxd_conf *conf)
+{
+	const struct idxd_attr *attr;
+	char path[PATH];
+	unsigned int i;
+
+	for (i = 0; old && i < idxd_conf_queues(conf); i++) {
+		if (old->queues[i].enabled && !conf->queues[i].enabled)
+			remove_node(tree, conf, device, i);
+	}
+	for (attr = idxd_attrs; attr->name; attr++) {
+		for (i = 0; i < idxd_conf_count(conf, attr->kind); i++) {
+			if (!attr->visible || attr->visible(conf))
+				update_attr(tree, device, attr, old, conf, i);
+		}
+	}
+	if (conf->enabled != (old && old->enabled))
+		bind_driver(tree, device, "idxd", conf->enabled);
+	for (i = 0; i < idxd_conf_queues(conf); i++) {
+		object_path(conf, device, IDXD_KIND_WQ, i, path);
+		if (conf->queues[i].enabled == (old && old->queues[i].enabled))
+			continue;
+		bind_driver(tree, path, "user", conf->queues[i].enabled);
+		if (conf->queues[i].enabled)
+			add_node(tree, conf, device, i);
 	}
 }
 
-/* "wq0.0 wq0.1\n"; nothing at all if there are none. */
-static void write_names(struct tree *tree, int dir, const char *file, const char *prefix,
-			unsigned int number, unsigned int count)
-{
-	char text[512] = "";
-	size_t n = 0;
-
-	for (unsigned int i = 0; i < count && n < sizeof(text) - 24; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u.%u%c", prefix, number, i,
-				      i + 1 < count ? ' ' : '\n');
-	tree_bytes(tree, dir, file, 0444, text, n);
-}
-
-static void write_groups(struct tree *tree, const struct idxd_device *idxd, const char *path)
-{
-	unsigned int buffers = IDXD_GRPCAP_BUFFERS(idxd->grpcap);
-	char name[160];
-	int dir;
-
-	for (unsigned int i = 0; i < IDXD_GRPCAP_GROUPS(idxd->grpcap); i++) {
-		snprintf(name, sizeof(name), "%s/group%u.%u", path, idxd->number, i);
-		dir = add_folder(tree, name, "group", NULL);
-		write_names(tree, dir, "work_queues", "wq", idxd->number, i ? 0 : idxd->nr_queues);
-		write_names(tree, dir, "engines", "engine", idxd->number,
-			    i ? 0 : IDXD_ENGCAP_ENGINES(idxd->engcap));
-		tree_file(tree, dir, "use_read_buffer_limit", 0644, "0\n");
-		tree_file(tree, dir, "use_token_limit", 0644, "0\n");
-		tree_file(tree, dir, "read_buffers_reserved", 0644, "0\n");
-		tree_file(tree, dir, "tokens_reserved", 0644, "0\n");
-		tree_file(tree, dir, "read_buffers_allowed", 0644, "%u\n", buffers);
-		tree_file(tree, dir, "tokens_allowed", 0644, "%u\n", buffers);
-		tree_file(tree, dir, "traffic_class_a", 0644, "1\n");
-		tree_file(tree, dir, "traffic_class_b", 0644, "1\n");
-		tree_close(dir);
-	}
-}
-
-static void write_node(struct tree *tree, const struct idxd_wq *wq, const char *parent)
-{
-	unsigned int major_nr = major(wq->node.rdev), minor_nr = minor(wq->node.rdev);
-	char path[160], number[32];
-	int dir;
-
-	snprintf(path, sizeof(path), "%.120s/dsa!wq%u.%u", parent, wq->idxd->number, wq->index);
-	dir = add_folder(tree, path, "idxd_cdev", NULL);
-	tree_file(tree, dir, "dev", 0444, "%u:%u\n", major_nr, minor_nr);
-	tree_file(tree, dir, "uevent", 0644, "MAJOR=%u\nMINOR=%u\nDEVNAME=%s\nMODALIAS=dsa:t0\n",
-		  major_nr, minor_nr, wq->path + strlen("/dev/"));
-	tree_close(dir);
-	snprintf(number, sizeof(number), "%u:%u", major_nr, minor_nr);
-	tree_link_from(tree, "dev/char", number, "%s", path);
-	tree_own(tree, "sys/dev/char/%s", number);
-	/* It is written with all nodes. */
-	tree_own(tree, "%s", wq->path + 1);
-	fprintf(tree->manifest, "merge /sys/dev/char/%s\n", number);
-}
-
-/* @wq: of a queue that is enabled, or NULL. */
-static void write_queue(struct tree *tree, const struct idxd_device *idxd, const char *path,
-			const struct idxd_wq *wq)
-{
-	int dir = add_folder(tree, path, "wq", wq ? "user" : NULL);
-
-	tree_file(tree, dir, "clients", 0444, "0\n");
-	tree_file(tree, dir, "state", 0444, wq ? "enabled\n" : "disabled\n");
-	tree_file(tree, dir, "group_id", 0644, wq ? "0\n" : "-1\n");
-	tree_file(tree, dir, "mode", 0644, wq && wq->dedicated ? "dedicated\n" : "shared\n");
-	tree_file(tree, dir, "size", 0644, "%u\n", wq ? wq->size : 0);
-	tree_file(tree, dir, "priority", 0644, "%u\n", wq ? DEFAULT_PRIORITY : 0);
-	tree_file(tree, dir, "block_on_fault", 0644, wq ? "1\n" : "0\n");
-	tree_file(tree, dir, "threshold", 0644, "%u\n", wq && !wq->dedicated ? wq->size : 0);
-	tree_file(tree, dir, "type", 0644, wq ? "user\n" : "none\n");
-	tree_file(tree, dir, "name", 0644, "%s\n",
-		  wq ? uiommu_pci_option_string(idxd->pdev, "name") : "");
-	tree_file(tree, dir, "driver_name", 0644, wq ? "user\n" : "\n");
-	tree_file(tree, dir, "cdev_minor", 0444, "%d\n", wq ? (int)minor(wq->node.rdev) : -1);
-	tree_file(tree, dir, "max_transfer_size", 0644, "%llu\n",
-		  wq ? 1ull << IDXD_GENCAP_XFER_SHIFT(idxd->gencap) : DEFAULT_XFER);
-	tree_file(tree, dir, "max_batch_size", 0644, "%u\n",
-		  wq ? 1u << IDXD_GENCAP_BATCH_SHIFT(idxd->gencap) : DEFAULT_BATCH);
-	tree_file(tree, dir, "ats_disable", 0644, "0\n");
-	tree_file(tree, dir, "prs_disable", 0644, "0\n");
-	tree_file(tree, dir, "enqcmds_retries", 0644, "%u\n", DEFAULT_RETRIES);
-	if (idxd->wqcap & IDXD_WQCAP_OP_CONFIG)
-		write_ops(tree, dir, "op_config", idxd);
-	tree_close(dir);
-	if (wq)
-		write_node(tree, wq, path);
-}
+/* ---- at the start ---- */
 
 /* Once, but harmless more often. */
 static void write_bus(struct tree *tree)
@@ -237,45 +287,59 @@ static void write_bus(struct tree *tree)
 				"dev/dsa\nmerge /sys/" BUS "\n");
 }
 
+/* What may be there besides the device's folder, now or later. */
+static void list_own(struct tree *tree, const struct idxd_conf *conf, const char *device)
+{
+	struct node_names names = {.file = ""};
+	unsigned int i;
+
+	for (i = 0; i < idxd_conf_queues(conf); i++) {
+		node_names(conf, device, i, &names);
+		tree_own(tree, "dev/%s", names.file);
+		tree_own(tree, "sys/dev/char/%s", names.number);
+		tree_own(tree, "sys/" BUS "/devices/%s", names.link);
+		tree_own(tree, "sys/" BUS "/drivers/user/wq%u.%u", conf->number, i);
+		fprintf(tree->manifest, "merge /sys/dev/char/%s\n", names.number);
+	}
+	tree_own(tree, "sys/" BUS "/drivers/idxd/dsa%u", conf->number);
+}
+
+static void write_device(struct tree *tree, const struct idxd_conf *conf, const char *device)
+{
+	enum idxd_kind kind;
+	char path[PATH];
+
+	for (kind = IDXD_KIND_DEVICE; kind <= IDXD_KIND_WQ; kind++) {
+		for (unsigned int i = 0; i < idxd_conf_count(conf, kind); i++) {
+			object_path(conf, device, kind, i, path);
+			add_folder(tree, path);
+			tree_own(tree, "sys/" BUS "/devices/%s", strrchr(path, '/') + 1);
+		}
+	}
+	idxd_sysfs_update(tree, device, NULL, conf);
+	list_own(tree, conf, device);
+	tree_own(tree, "sys/%s", device);
+}
+
 void idxd_sysfs_write(struct tree *tree, struct uiommu_pci_device *pdev)
 {
 	struct idxd_device *idxd = pdev->own_data;
-	char function[96], path[128], name[160];
-	int rc;
+	char function[96], path[128];
+	int dir, rc;
 
 	ui_mutex_lock(&idxd->lock);
 	rc = idxd_hw_start(idxd);
+	if (!rc) {
+		write_bus(tree);
+		pci_sysfs_path(pdev, function, sizeof(function));
+		snprintf(path, sizeof(path), "%s/dsa%u", function, idxd->number);
+		write_device(tree, &idxd->conf, path);
+		/* Beside "root". */
+		dir = openat(tree->rootfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		rc = dir < 0 ? -errno : idxd_state_save(dir, pdev->name, &idxd->conf);
+		tree_close(dir);
+	}
 	ui_mutex_unlock(&idxd->lock);
-	if (rc) {
+	if (rc)
 		tree_fail(tree, rc);
-		return;
-	}
-	pci_sysfs_path(pdev, function, sizeof(function));
-	snprintf(path, sizeof(path), "%s/dsa%u", function, idxd->number);
-	write_device(tree, idxd, path);
-	write_engines(tree, idxd, path);
-	write_groups(tree, idxd, path);
-	for (unsigned int i = 0; i < IDXD_WQCAP_WQS(idxd->wqcap); i++) {
-		snprintf(name, sizeof(name), "%s/wq%u.%u", path, idxd->number, i);
-		write_queue(tree, idxd, name, i < idxd->nr_queues ? &idxd->queues[i] : NULL);
-	}
-	tree_own(tree, "sys/%s", path);
-	write_bus(tree);
-}
-
-int idxd_sysfs_store(const char *path)
-{
-	const char *file = strrchr(path, '/');
-	unsigned int number;
-	const char *p;
-	int used = 0;
-
-	if (!strncmp(path, "/sys/" BUS "/", strlen("/sys/" BUS "/")))
-		return -EOPNOTSUPP;
-	p = strncmp(path, "/sys/devices/pci", strlen("/sys/devices/pci")) ? NULL :
-									    strstr(path, "/dsa");
-	if (!p || sscanf(p, "/dsa%u/%n", &number, &used) != 1 || !used)
-		return 1;
-	/* Whatever is written clears the one, which is clear, and asks for an event of the other. */
-	return !strcmp(file, "/cmd_status") || !strcmp(file, "/uevent") ? 1 : -EPERM;
 }

@@ -362,6 +362,7 @@ static int probe_locked(struct pci_state *state, struct uiommu_pci_device *pdev)
 static int add_locked(struct uiommu *ctx, struct pci_spec *spec, unsigned int group_id,
 		      struct uiommu_pci_device **out, char *errbuf, size_t errlen)
 {
+	const struct pci_driver *own = pci_own_driver(ctx, spec->driver_name);
 	const char *model = spec->model->name;
 	struct pci_state *state = ctx->pci;
 	struct uiommu_pci_device *pdev, *mate;
@@ -404,7 +405,8 @@ out_destroy:
 out_free:
 	free_device(pdev);
 out_error:
-	pci_error(errbuf, errlen, "the device %s can't be made: %s", model, strerror(-rc));
+	pci_error(errbuf, errlen, "the device %s can't be made: %s", model,
+		  rc == -EINVAL && own && own->options ? own->options : strerror(-rc));
 	return rc;
 }
 

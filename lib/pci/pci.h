@@ -223,6 +223,8 @@ struct tree;
  */
 struct pci_driver {
 	const char *name;
+	/* What probe() wants, if it is -EINVAL; or NULL. */
+	const char *options;
 	/* Is it a function that the driver knows?  Of the other ones only. */
 	bool (*match)(const struct uiommu_pci_device *pdev);
 	/* Keep clear of numbers that the host uses; before the first device. */

@@ -232,6 +232,30 @@ int uiommu_tree_driver(int dirfd, const char *device, char *name, size_t size)
 	return rc;
 }
 
+int uiommu_tree_attribute(int dirfd, const char *device, const char *name, const char *text,
+			  size_t size)
+{
+	struct bind_device dev;
+	char path[BIND_PATH];
+	int saved = errno, fd;
+	struct bind bind;
+	int rc = bind_find_unlocked(dirfd, device, &bind, &dev);
+
+	if (!rc) {
+		snprintf(path, sizeof(path), "sys/%s/%s", dev.path, name);
+		fd = openat(bind.rootfd, path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || pwrite(fd, text, size, 0) != (ssize_t)size ||
+		    ftruncate(fd, (off_t)size))
+			rc = -errno;
+		if (fd >= 0)
+			close(fd);
+	}
+	if (bind.rootfd >= 0)
+		close(bind.rootfd);
+	errno = saved;
+	return rc;
+}
+
 /* ---- what vfio-pci gives a device ---- */
 
 /* The only name in a folder that begins so. */

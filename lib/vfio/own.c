@@ -91,8 +91,9 @@ int bind_own_move(struct bind *bind, const struct bind_device *dev, const char *
 			rc = renameat(bind->rootfd, here, bind->dirfd, there);
 		else
 			rc = renameat(bind->dirfd, there, bind->rootfd, here);
+		/* Some of it may be there at times only. */
 		if (rc)
-			rc = -errno;
+			rc = errno == ENOENT ? 0 : -errno;
 	}
 	if (!away)
 		unlinkat(bind->dirfd, folder, AT_REMOVEDIR);

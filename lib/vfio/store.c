@@ -242,10 +242,8 @@ ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t 
 	struct store store = {.ops = ops, .opaque = opaque};
 	char copy[512];
 	int saved = errno;
-	int rc = idxd_sysfs_store(path);
+	int rc;
 
-	if (rc <= 0)
-		return rc;
 	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
 		return -ENAMETOOLONG;
 	store.length = length < PAGE ? length : PAGE;
@@ -257,7 +255,9 @@ ssize_t uiommu_tree_store(int dirfd, const char *path, const void *text, size_t 
 	store.bind.opaque = opaque;
 	rc = bind_open(&store.bind, dirfd);
 	if (!rc) {
-		rc = dispatch(&store, copy);
+		rc = idxd_store(dirfd, store.bind.rootfd, path, store.text);
+		if (rc == 1)
+			rc = dispatch(&store, copy);
 		bind_close(&store.bind);
 	}
 	errno = saved;

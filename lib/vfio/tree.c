@@ -167,7 +167,8 @@ static void write_nodes(struct tree *tree)
 	/* Files are made under the lock: nodes come and go with devices only. */
 	ui_mutex_lock(&tree->ctx->nodes_lock);
 	cds_list_for_each_entry(node, &tree->ctx->nodes, node) {
-		tree_bytes(tree, tree->rootfd, node->path + 1, 0666, "", 0);
+		if (!node->own_file)
+			tree_bytes(tree, tree->rootfd, node->path + 1, 0666, "", 0);
 		fprintf(tree->manifest, "node %s %u:%u\n", node->path, major(node->rdev),
 			minor(node->rdev));
 	}

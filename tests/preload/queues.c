@@ -68,7 +68,7 @@ static void test_mmap_refused(void)
 static void test_sysfs(void)
 {
 	static const char *const files[] = {"wq0.0/mode", "wq0.7/size", "group0.1/traffic_class_a",
-					    "engine0.0/group_id", "dsa0/token_limit"};
+					    "dsa0/token_limit"};
 	static const char *const taken[] = {"dsa0/cmd_status", "dsa0/uevent", "wq0.1/uevent"};
 	char path[128], text[32] = "";
 	int fd;
@@ -89,10 +89,6 @@ static void test_sysfs(void)
 	}
 	fd = open("/sys/bus/dsa/devices/dsa0/cmd_status", O_RDONLY);
 	CHECK(read(fd, text, sizeof(text)) == 2 && !memcmp(text, "0\n", 2));
-	close(fd);
-	fd = open("/sys/bus/dsa/drivers/user/unbind", O_WRONLY);
-	CHECK(fd >= 0);
-	CHECK_ERR(write(fd, "wq0.0", 5), EOPNOTSUPP);
 	close(fd);
 	fd = open("/sys/bus/dsa/devices/wq0.1/mode", O_RDONLY);
 	CHECK(read(fd, text, sizeof(text) - 1) == 10 && !strcmp(text, "dedicated\n"));

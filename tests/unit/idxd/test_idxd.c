@@ -118,12 +118,19 @@ static void test_nodes(void **state)
 	uiommu_file_put(file);
 	file = opened("/dev/dsa/wq1.1");
 	assert_int_equal(major(uiommu_file_rdev(file)), major(first));
-	assert_int_equal(minor(uiommu_file_rdev(file)), minor(first) + 2);
+	assert_int_equal(minor(uiommu_file_rdev(file)), minor(first) + 9);
 	uiommu_file_put(file);
 }
 
 static void test_options(void **state)
 {
+	struct uiommu_file *file;
+	char text[200];
+
+	assert_int_equal(uiommu_pci_device_add(ctx, "dsa,driver=idxd,queues=share", NULL, text,
+					       sizeof(text)),
+			 -EINVAL);
+	assert_non_null(strstr(text, "\"shared\" and \"dedicated\" with + between them"));
 	assert_int_equal(add("dsa,driver=idxd,queues="), -EINVAL);
 	assert_int_equal(add("dsa,driver=idxd,queues=shared+"), -EINVAL);
 	assert_int_equal(add("dsa,driver=idxd,queues=+shared"), -EINVAL);
@@ -137,7 +144,10 @@ static void test_options(void **state)
 		add("dsa,driver=idxd,queues=shared+shared+shared+shared+shared+shared+shared+"
 		    "dedicated"),
 		0);
-	uiommu_file_put(opened("/dev/dsa/wq0.7"));
+	file = opened("/dev/dsa/wq0.7");
+	uiommu_file_put(file);
+	assert_int_equal(add("dsa,driver=idxd,queues=none"), 0);
+	open_fails("/dev/dsa/wq1.0", -ENOENT);
 }
 
 static void test_tree(void **state)
@@ -170,17 +180,6 @@ static void test_tree(void **state)
 	close(fd);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	assert_int_equal(system(command), 0);
-}
-
-static void test_store(void **state)
-{
-	assert_int_equal(idxd_sysfs_store("/sys/bus/dsa/drivers/user/bind"), -EOPNOTSUPP);
-	assert_int_equal(idxd_sysfs_store("/sys/devices/pci0000:00/0000:00:01.0/dsa0/wq0.0/mode"),
-			 -EPERM);
-	assert_int_equal(idxd_sysfs_store("/sys/devices/pci0000:00/0000:00:01.0/reset"), 1);
-	assert_int_equal(idxd_sysfs_store("/sys/devices/pci0000:00/dsax/reset"), 1);
-	assert_int_equal(idxd_sysfs_store("/sys/devices/pci0000:00/dsa7"), 1);
-	assert_int_equal(idxd_sysfs_store("/sys/bus/dsax/y"), 1);
 }
 
 /* ---- files ---- */
@@ -282,6 +281,24 @@ static void test_error(void **state)
 	uiommu_file_put(file);
 }
 
+/* Until it's disabled and enabled, which only a run can. */
+static void test_halted(void **state)
+{
+	struct uiommu_pci_device *pdev;
+	struct uiommu_file *file;
+	struct desc desc = desc_of();
+
+	assert_int_equal(uiommu_pci_device_add(ctx, "dsa,driver=idxd", &pdev, NULL, 0), 0);
+	file = opened("/dev/dsa/wq0.0");
+	pci_config_command(pdev, PCI_CMD_MASTER, 0);
+	uiommu_file_write(file, self, (uintptr_t)&desc, 64);
+	assert_false(moved());
+	pci_config_command(pdev, 0, PCI_CMD_MASTER);
+	open_fails("/dev/dsa/wq0.0", -ENXIO);
+	uiommu_file_put(file);
+	open_fails("/dev/dsa/wq0.1", -ENXIO);
+}
+
 /* ---- without memory ---- */
 
 static void test_nomem(void **state)
@@ -317,11 +334,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nodes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_options, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_submit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_halted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nomem, setup, teardown),
 	};
 
