@@ -63,6 +63,7 @@ struct m_wq {
 	bool waits;
 	unsigned int queued;
 	struct dsa_desc queue[DSA_ENTRIES];
+	bool dropped[DSA_ENTRIES]; /* aborted; it keeps its place until it is its turn */
 	struct m_job job;
 };
 

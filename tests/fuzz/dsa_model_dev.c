@@ -46,13 +46,18 @@ static void run_queue(struct m_wq *wq)
 		struct m_job *job = &wq->job;
 
 		if (!job->active) {
+			bool dropped = wq->dropped[0];
+
 			memset(job, 0, sizeof(*job));
-			job->active = true;
+			job->active = !dropped;
 			job->desc = job->cur = wq->queue[0];
 			job->batch = dsa_opcode(&job->desc) == DSA_OP_BATCH;
 			job->pasid = pasid_of(wq, &job->desc);
 			wq->queued--;
 			memmove(wq->queue, wq->queue + 1, wq->queued * sizeof(wq->queue[0]));
+			memmove(wq->dropped, wq->dropped + 1, wq->queued * sizeof(bool));
+			if (dropped)
+				continue;
 		}
 		if (m_run(wq))
 			job->active = false;
@@ -75,15 +80,14 @@ static void forget_request(struct m_wq *wq)
 /* Of all, or of one PASID. */
 static void abort_queue(struct m_wq *wq, bool all, uint32_t pasid)
 {
-	unsigned int kept = 0;
-
 	forget_request(wq);
 	if (wq->job.active && (all || wq->job.pasid == pasid))
 		wq->job.active = false;
+	if (all)
+		wq->queued = 0;
 	for (unsigned int i = 0; i < wq->queued; i++)
-		if (!all && pasid_of(wq, &wq->queue[i]) != pasid)
-			wq->queue[kept++] = wq->queue[i];
-	wq->queued = kept;
+		if (pasid_of(wq, &wq->queue[i]) == pasid)
+			wq->dropped[i] = true;
 	run_queue(wq);
 }
 
@@ -151,6 +155,7 @@ bool m_submit(unsigned int portal, const struct dsa_desc *desc, bool enqueue)
 		m_swerr_wq(wq, error);
 		return !enqueue;
 	}
+	wq->dropped[wq->queued] = false;
 	wq->queue[wq->queued++] = *desc;
 	run_queue(wq);
 	return true;
