@@ -192,6 +192,17 @@ static void load_conf(struct idxd_device *idxd)
 		host->state(idxd->ctx->opaque, idxd->pdev->name, &idxd->conf, sizeof(idxd->conf));
 }
 
+/* For who looks into the tree. */
+static void tell(struct idxd_device *idxd, const char *file, const char *text, size_t length)
+{
+	const struct uiommu_host_ops *host = idxd->ctx->host;
+	char name[32];
+
+	snprintf(name, sizeof(name), "dsa%u/%s", idxd->number, file);
+	if (host && host->attribute)
+		host->attribute(idxd->ctx->opaque, idxd->pdev->name, name, text, length);
+}
+
 int idxd_hw_start(struct idxd_device *idxd)
 {
 	uint64_t state;
@@ -201,8 +212,11 @@ int idxd_hw_start(struct idxd_device *idxd)
 	/* Whoever had the function in between has left it reset. */
 	state = idxd->configured ? read_reg(idxd, IDXD_GENSTS, 4) & IDXD_GENSTS_STATE : 0;
 	if (state == IDXD_GENSTS_HALTED &&
-	    (idxd->applied == idxd->conf.generation || ui_load_acquire(&idxd->opens)))
+	    (idxd->applied == idxd->conf.generation || ui_load_acquire(&idxd->opens))) {
+		/* The interrupt of it doesn't come: who may not write memory can't send one. */
+		tell(idxd, "state", "halted\n", strlen("halted\n"));
 		return -ENXIO;
+	}
 	if (state == IDXD_GENSTS_ENABLED && idxd->applied == idxd->conf.generation)
 		return 0;
 	if (state == IDXD_GENSTS_ENABLED && ui_load_acquire(&idxd->opens))
@@ -250,17 +264,6 @@ static bool take_error_locked(struct idxd_device *idxd)
 	return true;
 }
 
-/* For who looks into the tree. */
-static void tell(struct idxd_device *idxd, const char *file, const char *text, size_t length)
-{
-	const struct uiommu_host_ops *host = idxd->ctx->host;
-	char name[32];
-
-	snprintf(name, sizeof(name), "dsa%u/%s", idxd->number, file);
-	if (host && host->attribute)
-		host->attribute(idxd->ctx->opaque, idxd->pdev->name, name, text, length);
-}
-
 static void tell_error(struct idxd_device *idxd, const uint64_t swerr[4])
 {
 	char text[IDXD_BITS_TEXT];
@@ -286,8 +289,6 @@ void idxd_hw_message(struct uiommu_pci_device *pdev, unsigned int vector)
 		error = take_error_locked(idxd);
 	memcpy(swerr, idxd->swerr, sizeof(swerr));
 	ui_mutex_unlock(&idxd->error_lock);
-	if (cause & IDXD_INTC_HALT)
-		tell(idxd, "state", "halted\n", strlen("halted\n"));
 	if (error)
 		tell_error(idxd, swerr);
 }
