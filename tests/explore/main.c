@@ -51,6 +51,7 @@ const struct scenario *const scenarios[] = {
 	&scn_bond_other,
 	&scn_bond_three,
 	&scn_bond_replaced,
+	&scn_bond_foreign,
 	&scn_telling_close,
 	&scn_telling_two,
 	&scn_telling_last,

@@ -32,7 +32,7 @@ extern const struct scenario scn_dma_detach, scn_dma_replace, scn_broken_quiesce
 
 /* scn_bond.c */
 extern const struct scenario scn_bond_unbind, scn_bond_bind, scn_bond_other, scn_bond_three,
-	scn_bond_replaced, scn_broken_bond;
+	scn_bond_replaced, scn_bond_foreign, scn_broken_bond;
 
 /* scn_telling.c */
 extern const struct scenario scn_telling_close, scn_telling_two, scn_telling_last,

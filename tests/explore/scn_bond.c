@@ -168,6 +168,45 @@ const struct scenario scn_bond_replaced = {
 	.finish = finish_replaced,
 };
 
+/* Another owner has the slot for a while, or comes too late for it. */
+static void attach_and_detach(void)
+{
+	struct uiommu_domain *domain = rig_domain(NULL);
+	struct uiommu_attach_handle *handle = rig_handle(&rig_owner);
+	int rc = uiommu_attach_group_handle(domain, rig.group, UIOMMU_NO_PASID, handle);
+
+	CHECK(!rc || rc == -EBUSY);
+	if (!rc) {
+		CHECK(uiommu_attach_handle_attached(handle));
+		uiommu_detach_group_handle(rig.group, UIOMMU_NO_PASID, handle);
+	} else {
+		uiommu_attach_handle_put(handle);
+	}
+	uiommu_domain_put(domain);
+}
+
+static void bind_or_busy(void)
+{
+	struct bond *bond;
+	int rc = bind(&our_key, &bond);
+
+	CHECK(!rc || rc == -EBUSY);
+	if (rc)
+		return;
+	use(bond, &our_key);
+	bond_put(bond);
+}
+
+const struct scenario scn_bond_foreign = {
+	.name = "bond-foreign",
+	.summary = "a bind against another owner's attach and detach",
+	.bound = 3,
+	.setup = rig_setup,
+	.threads = {bind_or_busy, attach_and_detach},
+	.names = {"bind", "attach, detach"},
+	.finish = rig_finish,
+};
+
 /* ---- wrong on purpose ---- */
 
 /* It found the bond, with a reference that keeps it; isn't that enough? */
