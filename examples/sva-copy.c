@@ -37,6 +37,8 @@
 #define SUCCESS 1u
 #define PAGE_FAULT 3u	      /* of a descriptor that doesn't block on it */
 #define PAGE_FAULT_REFUSED 4u /* it was asked for, and can't be had */
+#define BAD_FLAGS 0x11u	      /* as block on fault is, if the queue doesn't allow it */
+#define BAD_SIZE 0x13u	      /* more than the queue takes at once */
 #define OF_A_WRITE 0x80u
 
 struct descriptor {
@@ -208,6 +210,16 @@ static size_t pages_there(const void *memory, size_t size)
 	return sum;
 }
 
+static void must_succeed(const struct record *record)
+{
+	if (record->status == BAD_FLAGS || record->status == BAD_SIZE)
+		die("status %#x: the queue must be set to block_on_fault, and to a max_transfer_size of 4 MiB",
+		    record->status);
+	if (record->status != SUCCESS)
+		die("status %#x at %#llx", record->status,
+		    (unsigned long long)record->fault_address);
+}
+
 /* The device stops at each page that isn't there, and the program brings it. */
 static void copy_untouched(const char *from, size_t size)
 {
@@ -223,8 +235,7 @@ static void copy_untouched(const char *from, size_t size)
 		*(volatile char *)(uintptr_t)record.fault_address = 0; /* touched */
 		faults++;
 	}
-	if (record.status != SUCCESS)
-		die("status %#x at %#llx", record.status, (unsigned long long)record.fault_address);
+	must_succeed(&record);
 	check("untouched memory", to, from, size);
 	printf("Copied %zu bytes to memory that nobody had touched: %zu page faults told in\n"
 	       "completion records, each served by touching the page.\n",
@@ -240,8 +251,7 @@ static void copy_blocking(const char *from, size_t size)
 	struct record record;
 
 	move(to, from, size, BLOCK_ON_FAULT, &record);
-	if (record.status != SUCCESS)
-		die("status %#x at %#llx", record.status, (unsigned long long)record.fault_address);
+	must_succeed(&record);
 	printf("Copied %zu bytes to more of it, blocking on faults: %zu pages weren't there, and\n"
 	       "%zu were served to the device.\n",
 	       size, size / PAGE - before, pages_there(to, size) - before);
@@ -261,8 +271,7 @@ static void copy_to_file(const char *from, size_t size)
 	if (map == MAP_FAILED)
 		die("mmap of a file: %s", strerror(errno));
 	move(map, from, size, BLOCK_ON_FAULT, &record);
-	if (record.status != SUCCESS)
-		die("status %#x at %#llx", record.status, (unsigned long long)record.fault_address);
+	must_succeed(&record);
 	if (pread(fileno(file), back, size, 0) != (ssize_t)size)
 		die("pread: %s", strerror(errno));
 	check("the file", back, from, size);
