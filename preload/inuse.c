@@ -13,6 +13,7 @@
  *
  * Nothing is stored here.  In the run's folder:
  *
+ *	holders/0000:01:00.0.wq0.1	the process that has or had what may be open once only
  *	requests/0000:01:00.0.PID	the number of the eventfd in PID that asks its user
  *	requests/group-0.PID		a container in PID has the group; its file is open, too
  *
@@ -50,6 +51,50 @@ static void claim_name(const char *device, char *name, size_t size)
 		 (unsigned long long)st.st_ino, device);
 }
 
+static bool holder_path(const char *device, const char *queue, char *path, size_t size)
+{
+	return (size_t)snprintf(path, size, "%s/holders/%s.%s", shim_run_dir(), device, queue) <
+	       size;
+}
+
+/* A name that the kernel gives once says no process. */
+static void write_holder(const char *device, const char *queue)
+{
+	char path[PATH_ROOM], text[16];
+	int fd, n;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/holders", shim_run_dir()) >= sizeof(path))
+		return;
+	mkdir(path, 0755);
+	if (!holder_path(device, queue, path, sizeof(path)))
+		return;
+	fd = real_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return; /* it just isn't told of what others write */
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	(void)!real_write(fd, text, (size_t)n);
+	real_close(fd);
+}
+
+/* Of what a claim says, "PID..." or "wq0.1". */
+static int claimant(const char *device, const char *claim)
+{
+	char path[PATH_ROOM], text[16] = "";
+	int fd;
+
+	if (strncmp(claim, "wq", 2) != 0)
+		return atoi(claim);
+	fd = holder_path(device, claim, path, sizeof(path)) ?
+		     real_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) :
+		     -1;
+	if (fd < 0)
+		return 0;
+	if (real_read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	real_close(fd);
+	return atoi(text);
+}
+
 int inuse_claim(int fd, const struct uiommu_file *file)
 {
 	const char *device = uiommu_file_device(file), *queue;
@@ -70,9 +115,11 @@ int inuse_claim(int fd, const struct uiommu_file *file)
 					queue ? "." : "", queue ? queue : "");
 	len += offsetof(struct sockaddr_un, sun_path) + 1;
 	/* Without a name it only isn't known to be in use. */
-	return bind(fd, (struct sockaddr *)&addr, (socklen_t)len) && once && errno == EADDRINUSE ?
-		       -EBUSY :
-		       0;
+	if (bind(fd, (struct sockaddr *)&addr, (socklen_t)len))
+		return once && errno == EADDRINUSE ? -EBUSY : 0;
+	if (once)
+		write_holder(device, queue);
+	return 0;
 }
 
 /* The next line of @file with a claim that begins with @name: what follows there, or NULL. */
@@ -98,7 +145,7 @@ bool inuse_each(const char *device, bool (*each)(const char *device, int pid, vo
 
 	claim_name(device, name, sizeof(name) - 31);
 	while (!done && (claim = next_claim(file, name, line, sizeof(line))))
-		done = each(device, atoi(claim), arg);
+		done = each(device, claimant(device, claim), arg);
 	if (file)
 		fclose(file);
 	return done;

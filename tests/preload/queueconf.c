@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * queueconf [halted] - an accelerator is configured through /sys/bus/dsa, also by other processes than
+ * queueconf [halted|config] - an accelerator is configured through /sys/bus/dsa, also by other processes than
  * the one that uses it: what is refused and how, what it shows, and that it then works.
  */
 #include <sys/wait.h>
@@ -191,6 +191,24 @@ static void test_halted(void)
 	CHECK_ERR(open(SHARED, O_RDWR), ENOENT);
 }
 
+/* Another process's write to config reaches who has a queue open that only one may have. */
+static void test_config(void)
+{
+	struct desc desc = move_of(from, to, PAGE, &record);
+	int wq = open(DEDICATED, O_RDWR), config = open(SYS_DEVICE "/config", O_RDWR), status;
+	uint16_t command;
+	pid_t pid;
+
+	CHECK(wq >= 0 && config >= 0 && pread(config, &command, 2, 4) == 2);
+	command &= (uint16_t)~4;
+	pid = fork();
+	if (!pid)
+		_exit(pwrite(config, &command, 2, 4) != 2);
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	(void)!write(wq, &desc, 64);
+	CHECK(!record.status);
+}
+
 static void test_error(void)
 {
 	struct desc desc = move_of(from, to, PAGE, &record);
@@ -207,7 +225,10 @@ int main(int argc, char **argv)
 {
 	/* That is said in the log, and nothing else of it is. */
 	if (argc > 1) {
-		test_halted();
+		if (!strcmp(argv[1], "halted"))
+			test_halted();
+		else
+			test_config();
 		return 0;
 	}
 	CHECK(shows(SYS "dsa0/errors", "00000000,00000000,00000000,00000000,00000000,00000000,"
