@@ -116,6 +116,8 @@ static ssize_t store(struct attr_call *call)
 		device = config_of(name);
 		if (dir < 0)
 			rc = -ENODEV;
+		else if (!shim_may_write())
+			rc = -EFBIG;
 		else if (device)
 			rc = store_config(dir, device, call);
 		else

@@ -291,7 +291,7 @@ int engine_charges(int flags)
 /* Without it the engine counts for itself. */
 static void engine_share_charges(struct uiommu *fresh)
 {
-	int fd = engine_charges(O_RDWR | O_CREAT);
+	int fd = shim_may_write() ? engine_charges(O_RDWR | O_CREAT) : -1;
 
 	if (fd >= 0) {
 		uiommu_charges_share(fresh, fd);

@@ -66,7 +66,7 @@ static void write_holder(const char *device, const char *queue)
 	if ((size_t)snprintf(path, sizeof(path), "%s/holders", shim_run_dir()) >= sizeof(path))
 		return;
 	mkdir(path, 0755);
-	if (!holder_path(device, queue, path, sizeof(path)))
+	if (!holder_path(device, queue, path, sizeof(path)) || !shim_may_write())
 		return;
 	fd = real_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
@@ -197,7 +197,7 @@ void inuse_clients(const char *name, int dir, const char *use)
 	bool all;
 	int fd, n;
 
-	if (!is_clients(name, what, sizeof(what), &all))
+	if (!is_clients(name, what, sizeof(what), &all) || !shim_may_write())
 		return;
 	shim_enter(&entry);
 	fd = real_openat(dir, use, O_WRONLY | O_CLOEXEC, 0);
@@ -244,6 +244,8 @@ static void publish(const char *device, const char *text)
 		unlink(path);
 		return;
 	}
+	if (!shim_may_write())
+		return;
 	fd = real_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return; /* others just don't know */
@@ -376,9 +378,16 @@ int inuse_driver(const char *device, char *name, size_t size)
 	return rc;
 }
 
+/* The run's folder; -1. */
+static int open_to_write(void)
+{
+	return shim_may_write() ? real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
+				  -1;
+}
+
 void inuse_config(const char *device, const void *bytes, size_t size)
 {
-	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open_to_write();
 
 	if (dir < 0)
 		return;
@@ -412,7 +421,7 @@ int inuse_state(const char *device, void *bytes, size_t size)
 
 void inuse_attribute(const char *device, const char *name, const char *text, size_t size)
 {
-	int dir = real_open(shim_run_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open_to_write();
 
 	if (dir < 0)
 		return;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uiommu/iommu.h>
 
@@ -26,6 +28,16 @@ void log_init(const char *path)
 		return;
 	if ((size_t)snprintf(log_path, sizeof(log_path), "%s%s", cwd, path) >= sizeof(log_path))
 		log_path[0] = '\0';
+}
+
+/* Beyond RLIMIT_FSIZE the client would be killed. */
+static bool has_room(int fd, size_t length)
+{
+	struct rlimit limit;
+	struct stat st;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) || real_fstat(fd, &st) ||
+	       (uint64_t)st.st_size + length <= limit.rlim_cur;
 }
 
 void log_line(const char *fmt, ...)
@@ -46,7 +58,7 @@ void log_line(const char *fmt, ...)
 	strcat(line, "\n");
 	fd = real_open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	if (fd >= 0) {
-		if (real_write(fd, line, strlen(line)) < 0) {
+		if (has_room(fd, strlen(line)) && real_write(fd, line, strlen(line)) < 0) {
 			/* Nobody to tell. */
 		}
 		real_close(fd);

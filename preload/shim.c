@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "attr.h"
@@ -41,6 +42,16 @@ static struct shim_entry fork_entry;
 const char *shim_run_dir(void)
 {
 	return run_dir[0] ? run_dir : NULL;
+}
+
+/* None of the run's files is larger. */
+#define FILES_MAX (1ul << 20)
+
+bool shim_may_write(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur >= FILES_MAX;
 }
 
 /* In a forked child, before anything else is done there. */

@@ -56,6 +56,12 @@ static inline long shim_errno(long rc)
 /* $UIOMMU_RUN, without a slash at its end; NULL: the shim is inert. */
 const char *shim_run_dir(void);
 
+/*
+ * May files of the run's folder be written?  A client that limits the size of its files
+ * (RLIMIT_FSIZE) would be killed by what it doesn't know that it writes.
+ */
+bool shim_may_write(void);
+
 /* ---- log.c ---- */
 
 struct uiommu_event;

@@ -4,8 +4,10 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "client.h"
 
@@ -208,10 +210,36 @@ static unsigned int open_descriptors(void)
 	return n;
 }
 
+/* What we write to files isn't the client's: its limit of their size doesn't kill it. */
+static void test_no_files(void)
+{
+	const off_t command_at = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + 4;
+	const struct rlimit none = {0};
+	uint16_t command = 6;
+	int iommufd, device, status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CHECK(!setrlimit(RLIMIT_FSIZE, &none));
+		iommufd = open_node("/dev/iommu");
+		device = open_node(CDEV);
+		CHECK(!bind_to(device, iommufd, NULL));
+		CHECK(pwrite(device, &command, 2, command_at) == 2);
+		command = 0;
+		status = open(SYS_DEVICE "/config", O_WRONLY);
+		CHECK(status >= 0);
+		CHECK_ERR(pwrite(status, &command, 2, 4), EFBIG);
+		CHECK(!close(status) && !close(device) && !close(iommufd));
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 int main(void)
 {
 	unsigned int before = open_descriptors();
 
+	test_no_files();
 	test_errno_and_mask();
 	test_handler_closes();
 	test_close_under_use();
