@@ -249,8 +249,14 @@ static uint8_t check(const struct m_wq *wq)
 static bool do_copy(struct m_wq *wq)
 {
 	struct m_job *job = &wq->job;
+	uint64_t to = job->cur.dst + job->done, left = job->cur.size - job->done;
 	unsigned char byte;
 
+	/* Of pages that aren't asked for first, all is one access, which ends before 2^64. */
+	if (wq->cfg[2] & DSA_WQ_ATS_OFF && model.master && left && to + (left - 1) < to) {
+		miss(wq, to, UIOMMU_WRITE);
+		return false;
+	}
 	for (; job->done < job->cur.size; job->done++) {
 		if (!m_read(wq, job->cur.src + job->done, &byte, 1) ||
 		    !m_write(wq, job->cur.dst + job->done, &byte, 1))
