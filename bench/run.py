@@ -154,9 +154,12 @@ def explain(results):
     print(f"An undefined instruction, as movdir64b is where the processor has none, is {undefined:.0f} ns by "
           f"itself,\nand memcpy() of 1 MiB after it takes {cold:.0f} ns longer than otherwise: that much of "
           "dsa.move.1M.alone is\nthe machine's.  dsa.move.1M.write is the same move without a trap.")
-    print("ioas.chase is one load, dependent on the one before, from as much memory as a million areas take: "
-          f"\nthe least that any look-up in it can cost.  ioas.lookup.million is "
-          f"{results['ioas.lookup.million']['ns'] / results['ioas.chase']['ns']:.2f} of it.")
+    lookup = results["ioas.lookup.million"]["ns"]
+    print("ioas.chase is one load, dependent on the one before, from as much memory as a million areas take, "
+          "and .huge the same\n"
+          "in huge pages: what any look-up there costs at least.  ioas.lookup.million is "
+          f"{lookup / results['ioas.chase']['ns']:.2f} and {lookup / results['ioas.chase.huge']['ns']:.2f} "
+          "of them\n(under 1, for a part of it is in the processor's caches).")
 
 
 def main():
